@@ -1,0 +1,111 @@
+#pragma once
+/// What a stage is handed when it runs: its folder, the folders of earlier artifacts, its
+/// configuration, the facts of the experiment. Torch-free; the codec is only named here.
+
+#include <any>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <typeindex>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/progress.hpp>
+#include <d2c/data/image_set.hpp>
+
+namespace d2c {
+
+class Codec; // data/codec.hpp (tensor ring)
+
+/// The sections of the effective configuration, by their type. A section is a plain struct with a
+/// `static constexpr std::string_view section` that names its TOML table.
+class Sections {
+public:
+  template <class Section>
+  void set(Section value) {
+    by_type_[typeid(Section)] = std::move(value);
+  }
+
+  template <class Section>
+  [[nodiscard]] const Section& get() const {
+    const auto found = by_type_.find(typeid(Section));
+    if (found == by_type_.end()) {
+      throw Failure("configuration section [" + std::string(Section::section) +
+                    "] was not loaded for this pipeline");
+    }
+    return std::any_cast<const Section&>(found->second);
+  }
+
+private:
+  std::map<std::type_index, std::any> by_type_;
+};
+
+/// Sizes that stages agree on, from the types of the pipeline and its configuration. Zero: absent.
+struct ExperimentFacts {
+  int classes = 0;
+  int latent_channels = 0;
+  int latent_height = 0;
+  int latent_width = 0;
+  int text_tokens = 0;
+  int text_width = 0;
+  int visual_tokens = 0;
+  int visual_width = 0;
+
+  friend bool operator==(const ExperimentFacts&, const ExperimentFacts&) = default;
+};
+
+/// Where artifacts of earlier stages lie: artifact tag name to the folder of the stage that made
+/// it.
+class ArtifactPaths {
+public:
+  void set(std::string_view artifact, std::filesystem::path folder) {
+    by_name_[std::string(artifact)] = std::move(folder);
+  }
+
+  [[nodiscard]] bool has(std::string_view artifact) const {
+    return by_name_.contains(std::string(artifact));
+  }
+
+  [[nodiscard]] const std::filesystem::path& at(std::string_view artifact) const {
+    const auto found = by_name_.find(std::string(artifact));
+    if (found == by_name_.end()) {
+      throw Failure("no earlier stage left the artifact " + std::string(artifact));
+    }
+    return found->second;
+  }
+
+  template <class Artifact>
+  [[nodiscard]] bool has() const {
+    return has(Artifact::name);
+  }
+
+  template <class Artifact>
+  [[nodiscard]] const std::filesystem::path& at() const {
+    return at(Artifact::name);
+  }
+
+private:
+  std::map<std::string, std::filesystem::path> by_name_;
+};
+
+/// Handed to run_stage(stage, context). `out` exists and is writable; what an interrupted run left
+/// there is still there, so a stage can resume.
+struct StageContext {
+  std::filesystem::path out;
+  ArtifactPaths artifacts;
+  const Sections& sections;
+  const ExperimentFacts& facts;
+  const ImageLoader& images;
+  const Codec& codec;
+  std::string device; ///< "cpu" or "cuda:N"
+  std::uint64_t seed = 0;
+  Progress& progress;
+
+  template <class Section>
+  [[nodiscard]] const Section& section() const {
+    return sections.get<Section>();
+  }
+};
+
+} // namespace d2c

@@ -1,0 +1,39 @@
+#pragma once
+/// Labelled 8-bit images in memory, as every data source delivers them. Torch-free.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace d2c {
+
+/// Which part of a data set: `train` is scored and condensed, `test` is what samples are judged by.
+enum class Split { train, test };
+
+/// n images of one size. Pixel layout [n, channels, height, width], values 0..255.
+struct ImageSet {
+  int channels = 0;
+  int height = 0;
+  int width = 0;
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int32_t> labels;     ///< [n], 0 .. class_names.size()-1
+  std::vector<std::string> ids;         ///< [n], unique, stable names such as "train/000042"
+  std::vector<std::string> class_names; ///< by label
+  std::string origin;                   ///< folder or file the images came from
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
+
+  [[nodiscard]] int classes() const { return static_cast<int>(class_names.size()); }
+
+  [[nodiscard]] std::int64_t image_bytes() const { return std::int64_t{channels} * height * width; }
+
+  [[nodiscard]] const std::uint8_t* image(std::int64_t i) const {
+    return pixels.data() + i * image_bytes();
+  }
+};
+
+/// Loads one split of the experiment's data source.
+using ImageLoader = std::function<ImageSet(Split)>;
+
+} // namespace d2c
