@@ -1,0 +1,94 @@
+#include <catch.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <d2c/io/atomic_file.hpp>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("d2c-atomic-" + std::to_string(::getpid()));
+
+  Folder() {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+
+  ~Folder() { fs::remove_all(path); }
+
+  [[nodiscard]] auto entries() const {
+    return std::distance(fs::directory_iterator(path), fs::directory_iterator{});
+  }
+};
+
+std::string content(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string failure_of(const auto& action) {
+  try {
+    action();
+  } catch (const d2c::Failure& failure) {
+    return failure.what();
+  }
+  return "no failure";
+}
+
+} // namespace
+
+TEST_CASE("atomic file: the content appears on commit and replaces what was there") {
+  const Folder folder;
+  const fs::path path = folder.path / "a.txt";
+  d2c::write_file_atomically(path, std::string_view("old"));
+  {
+    d2c::AtomicFile file(path);
+    file.write("new ");
+    file.write("text");
+    CHECK(content(path) == "old");
+    file.commit();
+    CHECK_THROWS_AS(file.write("more"), d2c::Failure);
+  }
+  CHECK(content(path) == "new text");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("atomic file: without a commit nothing stays behind") {
+  const Folder folder;
+  {
+    d2c::AtomicFile file(folder.path / "a.txt");
+    file.write("half");
+    CHECK(folder.entries() == 1);
+  }
+  CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("atomic file: a missing folder is one sentence with path and reason") {
+  const std::string text =
+      failure_of([] { d2c::write_file_atomically("/nonexistent-d2c/x", std::string_view("a")); });
+  CHECK(text == "cannot write /nonexistent-d2c/x: No such file or directory");
+}
+
+TEST_CASE("atomic file: a full disk is a failure and leaves the old file") {
+  // /dev/full stands in for the disk: the stream is redirected to it under the same file object.
+  const Folder folder;
+  const fs::path path = folder.path / "a.txt";
+  d2c::write_file_atomically(path, std::string_view("old"));
+  const std::string text = failure_of([&] {
+    d2c::AtomicFile file(path);
+    const int full = ::open("/dev/full", O_WRONLY);
+    REQUIRE(full >= 0);
+    REQUIRE(::dup2(full, ::fileno(file.stream())) >= 0);
+    ::close(full);
+    file.write("new");
+    file.commit();
+  });
+  CHECK(text == "cannot write " + path.string() + ": No space left on device");
+  CHECK(content(path) == "old");
+  CHECK(folder.entries() == 1);
+}
