@@ -1,0 +1,142 @@
+#pragma once
+/// TOML text to ConfigFile. The only header that includes toml++.
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#if __has_include(<toml++/toml.hpp>)
+#include <toml++/toml.hpp>
+#else
+#include <toml++/toml.h>
+#endif
+
+#include <d2c/config/config_file.hpp>
+#include <d2c/core/error.hpp>
+
+namespace d2c {
+
+namespace detail {
+
+inline std::string toml_place(const std::string& path, const toml::source_region& region) {
+  return path + ":" + std::to_string(region.begin.line) + ":" + std::to_string(region.begin.column);
+}
+
+inline ConfigValue config_value(const toml::node& node) {
+  if (const auto* value = node.as_boolean()) {
+    return {value->get()};
+  }
+  if (const auto* value = node.as_integer()) {
+    return {value->get()};
+  }
+  if (const auto* value = node.as_floating_point()) {
+    return {value->get()};
+  }
+  if (const auto* value = node.as_string()) {
+    return {value->get()};
+  }
+  if (const auto* array = node.as_array()) {
+    ConfigValue::List list;
+    for (const toml::node& element : *array) {
+      list.push_back(config_value(element));
+    }
+    return {std::move(list)};
+  }
+  return {ConfigValue::Foreign{node.is_table() ? "a table" : "a date or time"}};
+}
+
+} // namespace detail
+
+/// Parses TOML text; `path` is used in places. Throws InputError `path:line:col: sentence` for a
+/// syntax error or a key outside of any table.
+inline ConfigFile parse_config(std::string_view text, const std::string& path) {
+  ConfigFile file{.path = path, .tables = {}, .known_keys = {}};
+  toml::table root;
+  try {
+    root = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    throw InputError(detail::toml_place(path, error.source()) +
+                     ": this is not valid TOML: " + std::string(error.description()));
+  }
+  for (const auto& [name, node] : root) {
+    const toml::table* const table = node.as_table();
+    if (table == nullptr) {
+      throw InputError(detail::toml_place(path, name.source()) + ": key \"" +
+                       std::string(name.str()) +
+                       "\" stands outside of a table, expected it below a header such as [run]");
+    }
+    ConfigTable& target = file.tables[std::string(name.str())];
+    target.place = detail::toml_place(path, name.source());
+    for (const auto& [key, value] : *table) {
+      target.keys[std::string(key.str())] = {.value = detail::config_value(value),
+                                             .key_place = detail::toml_place(path, key.source()),
+                                             .value_place =
+                                                 detail::toml_place(path, value.source()),
+                                             .raw = {}};
+    }
+  }
+  return file;
+}
+
+/// Reads and parses a file. Throws InputError when it cannot be read or is not TOML.
+inline ConfigFile read_config(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw InputError("cannot read the configuration " + path.string() +
+                     ": expected a TOML file, found a folder");
+  }
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    throw InputError("cannot read the configuration " + path.string() + ": " +
+                     std::strerror(errno != 0 ? errno : EIO));
+  }
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return parse_config(text, path.string());
+}
+
+/// Applies one `section.key=value` of the command line over the file. The value is TOML; what is
+/// not TOML (a bare word, a path) is a string. Throws InputError when there is no section, key or
+/// '='.
+inline void apply_override(ConfigFile& file, const std::string& argument) {
+  const auto equals = argument.find('=');
+  const auto dot = argument.find('.');
+  const auto refuse = [&] {
+    throw InputError("--set " + argument + ": expected section.key=value, found \"" + argument +
+                     "\"");
+  };
+  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
+    refuse();
+  }
+  const std::string section = argument.substr(0, dot);
+  const std::string key = argument.substr(dot + 1, equals - dot - 1);
+  const std::string raw = argument.substr(equals + 1);
+  if (section.empty() || key.empty() || key.find('.') != std::string::npos) {
+    refuse();
+  }
+  ConfigValue value{raw};
+  try {
+    const toml::table parsed = toml::parse("value = " + raw);
+    if (parsed.size() == 1) {
+      value = detail::config_value(*parsed.get("value"));
+    }
+  } catch (const toml::parse_error&) {
+    // a bare word: the text itself is the value
+  }
+  const std::string place = "--set " + argument;
+  ConfigTable& table = file.tables[section];
+  if (table.place.empty()) {
+    table.place = place;
+  }
+  table.keys[key] = {.value = std::move(value),
+                     .key_place = place,
+                     .value_place = place,
+                     .from_command_line = true,
+                     .raw = raw};
+}
+
+} // namespace d2c
