@@ -74,4 +74,4 @@ void for_each_field(Section& section, Visit&& visit) {
   BOOST_HANA_ADAPT_STRUCT(TYPE, __VA_ARGS__);                                                      \
   static_assert(d2c::detail::adapted_completely<TYPE>,                                             \
                 "[d2c.config.fields] the adapted field list and the struct disagree. Fix: list "   \
-                "every field once in D2C_CONFIG")
+                "every field once in D2C_CONFIG");
