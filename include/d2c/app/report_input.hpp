@@ -1,0 +1,41 @@
+#pragma once
+/// What the report of a run is made from: folders and numbers, no types of stages.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace d2c {
+
+/// Time one stage took, once for all arms that share it.
+struct StageSeconds {
+  std::string kind;              ///< "score", "train", ...
+  std::string stage;             ///< type name
+  std::vector<std::string> arms; ///< arms that use this very result
+  double seconds = 0;            ///< of the computation, also if it ran in an earlier call
+  bool reused = false;           ///< finished before this call
+  std::filesystem::path folder;
+};
+
+/// One arm. `artifacts` maps artifact names ("Scores", "Subset", "CondensedPack", "Denoiser",
+/// "Samples", "Metrics") to the folder with its files; a name is absent if no stage provides it.
+struct ReportArm {
+  std::string name;
+  std::string pipeline; ///< type name
+  std::filesystem::path folder;
+  std::map<std::string, std::filesystem::path> artifacts;
+};
+
+/// Handed to write_report(). The report is `<folder>/report.html`, `<folder>/summary.json` is
+/// there.
+struct ReportInput {
+  std::string name;             ///< of the run
+  std::filesystem::path folder; ///< of the run
+  std::string config;           ///< effective configuration as TOML
+  std::vector<ReportArm> arms;
+  std::vector<StageSeconds> seconds; ///< in order of execution
+  double wall_seconds = 0;           ///< of this call
+};
+
+} // namespace d2c
