@@ -3,6 +3,7 @@
 /// and custom autograd functions; no torch::nn, no torch::optim, no TorchScript.
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
