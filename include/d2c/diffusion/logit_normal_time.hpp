@@ -5,13 +5,35 @@
 #include <cmath>
 #include <cstdint>
 #include <ratio>
-#include <string>
 #include <string_view>
 
+#include <d2c/core/fixed_string.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/core/roles.hpp>
 
 namespace d2c {
+
+namespace detail {
+
+template <class Ratio>
+constexpr auto ratio_name() {
+  if constexpr (Ratio::den == 1) {
+    return decimal<Ratio::num>();
+  } else {
+    return decimal<Ratio::num>() + "/" + decimal<Ratio::den>();
+  }
+}
+
+template <class Mean, class Deviation>
+constexpr auto logit_normal_name() {
+  if constexpr (Mean::num == 0 && Deviation::num == Deviation::den) {
+    return fixed_string("LogitNormalTime");
+  } else {
+    return "LogitNormal<" + ratio_name<Mean>() + "," + ratio_name<Deviation>() + ">";
+  }
+}
+
+} // namespace detail
 
 /// u = 1 / (1 + exp(-(mean + deviation n))), n ~ N(0, 1): more steps at middle times (Esser et al.
 /// 2024, section 3.1). Parameters are std::ratio types, such as
@@ -19,6 +41,8 @@ namespace d2c {
 template <class Mean = std::ratio<0>, class Deviation = std::ratio<1>>
 struct LogitNormal {
   using role = roles::time_distribution;
+  static constexpr auto text = detail::logit_normal_name<Mean, Deviation>();
+  static constexpr std::string_view name = text;
   static constexpr double mean = static_cast<double>(Mean::num) / Mean::den;
   static constexpr double deviation = static_cast<double>(Deviation::num) / Deviation::den;
   static_assert(deviation > 0, "a logit-normal distribution needs a positive deviation");
@@ -29,22 +53,6 @@ struct LogitNormal {
     const double logit = mean + deviation * standard_normals(draw.words(0))[0];
     return std::clamp(static_cast<float>(1 / (1 + std::exp(-logit))), 0x1p-24f, 1 - 0x1p-24f);
   }
-
-private:
-  static const std::string& full_name() {
-    static const std::string text = [] {
-      const auto number = [](std::intmax_t num, std::intmax_t den) {
-        return std::to_string(num) + (den == 1 ? "" : "/" + std::to_string(den));
-      };
-      return mean == 0 && deviation == 1 ? std::string("LogitNormalTime")
-                                         : "LogitNormal<" + number(Mean::num, Mean::den) + "," +
-                                               number(Deviation::num, Deviation::den) + ">";
-    }();
-    return text;
-  }
-
-public:
-  static inline const std::string_view name = full_name();
 };
 
 /// The logit-normal distribution with mean 0 and deviation 1.

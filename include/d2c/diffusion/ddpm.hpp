@@ -1,0 +1,69 @@
+#pragma once
+/// DDPM's ancestral sampler for noise-predicting models.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <d2c/core/roles.hpp>
+#include <d2c/diffusion/ddpm_schedule.hpp>
+#include <d2c/diffusion/sampling_options.hpp>
+
+namespace d2c {
+
+/// Ancestral sampling on a thinned schedule (DiT's p_sample_loop, no clipping of x_0): the
+/// posterior mean of the predicted x_0, plus noise with the learned-range variance, or with the
+/// posterior's variance if the network has no variance head. The network is told the original index
+/// 0 .. 999. One network call per step.
+struct DDPM {
+  using role = roles::sampling_method;
+  static constexpr std::string_view name = "DDPM";
+  static constexpr std::string_view prediction = "noise";
+
+  /// Empty, or what is wrong with the options.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
+    if (options.steps < 2 || options.steps > DdpmSchedule::training_steps) {
+      return "DDPM needs 2 to " + std::to_string(DdpmSchedule::training_steps) + " steps, found " +
+             std::to_string(options.steps);
+    }
+    if (options.time_shift != 1) {
+      return "DDPM has a fixed time grid, so the time shift must be 1, found " +
+             std::to_string(options.time_shift);
+    }
+    return {};
+  }
+
+  /// Takes noise x to data; see SamplingMethod. `denoise` is given the network's integer time as
+  /// double, `noise` is asked for steps 0 .. N-2.
+  template <class T, class Denoise, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
+                                Noise&& noise) {
+    using std::exp;
+    const DdpmSchedule schedule = DdpmSchedule::respaced(options.steps);
+    for (int i = options.steps - 1; i >= 0; --i) {
+      const auto s = static_cast<std::size_t>(i);
+      const auto out = denoise(x, static_cast<double>(schedule.network_time[s]));
+      const T x0 = x * schedule.sqrt_reciprocal_alpha_bar[s] -
+                   out.prediction * schedule.sqrt_reciprocal_alpha_bar_less[s];
+      const T mean =
+          x0 * schedule.posterior_data_weight[s] + x * schedule.posterior_state_weight[s];
+      if (i == 0) {
+        return mean;
+      }
+      const double least = schedule.posterior_log_variance_clipped[s];
+      const T fresh = noise(static_cast<std::uint32_t>(options.steps - 1 - i));
+      if (out.variance) {
+        const T share = (*out.variance + 1.0) * 0.5;
+        const T log_variance = share * (schedule.log_beta[s] - least) + least;
+        x = mean + fresh * exp(log_variance * 0.5);
+      } else {
+        x = mean + fresh * std::exp(0.5 * least);
+      }
+    }
+    return x;
+  }
+};
+
+} // namespace d2c

@@ -1,0 +1,16 @@
+#pragma once
+/// What a denoiser says of one noisy state.
+
+#include <optional>
+
+namespace d2c {
+
+/// The network's answer in the solver's number type: velocity or noise, and the raw variance head
+/// if it has one.
+template <class T>
+struct Denoised {
+  T prediction;
+  std::optional<T> variance;
+};
+
+} // namespace d2c

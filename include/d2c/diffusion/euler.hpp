@@ -1,0 +1,46 @@
+#pragma once
+/// Euler's method on the probability flow of a velocity model.
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <d2c/core/roles.hpp>
+#include <d2c/diffusion/sampling_options.hpp>
+#include <d2c/diffusion/time_grid.hpp>
+
+namespace d2c {
+
+/// First order, deterministic, one network call per step: x <- x + (t_{i+1} - t_i) v(x, t_i).
+struct Euler {
+  using role = roles::sampling_method;
+  static constexpr std::string_view name = "Euler";
+  static constexpr std::string_view prediction = "velocity";
+
+  /// Empty, or what is wrong with the options.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
+    if (options.steps < 1) {
+      return "Euler needs at least 1 step, found " + std::to_string(options.steps);
+    }
+    if (!std::isfinite(options.time_shift) || options.time_shift <= 0) {
+      return "the time shift must be a positive number, found " +
+             std::to_string(options.time_shift);
+    }
+    return {};
+  }
+
+  /// Takes noise x at t = 1 to data at t = 0; see SamplingMethod.
+  template <class T, class Denoise, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
+                                Noise&& /*noise*/) {
+    const std::vector<double> t = time_grid(options);
+    for (std::size_t i = 0; i + 1 < t.size(); ++i) {
+      x = x + denoise(x, t[i]).prediction * (t[i + 1] - t[i]);
+    }
+    return x;
+  }
+};
+
+} // namespace d2c
