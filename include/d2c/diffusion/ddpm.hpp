@@ -35,7 +35,7 @@ struct DDPM {
     return {};
   }
 
-  /// Takes noise x to data; see SamplingMethod. `denoise` is given the network's integer time as
+  /// Takes noise x to data; see SamplingPolicy. `denoise` is given the network's integer time as
   /// double, `noise` is asked for steps 0 .. N-2.
   template <class T, class Denoise, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,

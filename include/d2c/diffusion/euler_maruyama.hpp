@@ -32,7 +32,7 @@ struct EulerMaruyama {
     return {};
   }
 
-  /// Takes noise x at t = 1 to data at t = 0; see SamplingMethod. `noise` is asked for steps
+  /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy. `noise` is asked for steps
   /// 0 .. N-2.
   template <class T, class Denoise, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,

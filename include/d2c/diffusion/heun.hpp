@@ -27,7 +27,7 @@ struct Heun {
                              : Euler::refusal(options);
   }
 
-  /// Takes noise x at t = 1 to data at t = 0; see SamplingMethod.
+  /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy.
   template <class T, class Denoise, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
                                 Noise&& /*noise*/) {

@@ -12,7 +12,7 @@
 #include <d2c/diffusion/ddpm_schedule.hpp>
 #include <d2c/diffusion/denoised.hpp>
 #include <d2c/diffusion/guidance.hpp>
-#include <d2c/diffusion/sampling_method.hpp>
+#include <d2c/diffusion/sampling_policy.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/tensor/random_normal.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -35,7 +35,7 @@ struct SampleRequest {
 /// half). Solver arithmetic is float64. All channels are guided; the variance is the conditional
 /// one. Noise comes from (seed, sample, step) alone, so a sample does not depend on its batch.
 /// InputError if the method or the guidance refuses its options.
-template <SamplingMethod<Tensor> Method, class Network>
+template <SamplingPolicy<Tensor> Method, class Network>
 [[nodiscard]] Tensor sample_batch(Network&& network, const SampleRequest& request,
                                   const SamplingOptions& options, const Guidance& guidance) {
   for (const std::string& refusal : {Method::refusal(options), guidance.refusal()}) {

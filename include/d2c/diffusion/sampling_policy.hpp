@@ -18,7 +18,7 @@ namespace d2c {
 /// `denoise(x, t)` is called with the network time as double and returns Denoised<T>,
 /// `noise(step)` returns a standard normal like x, a new one for each step.
 template <class M, class T>
-concept SamplingMethod = std::same_as<typename M::role, roles::sampling_method> &&
+concept SamplingPolicy = std::same_as<typename M::role, roles::sampling_method> &&
     requires(const T& x, const SamplingOptions& options, Denoised<T> (*denoise)(const T&, double),
              T (*noise)(std::uint32_t)) {
   {std::string_view(M::name)};
