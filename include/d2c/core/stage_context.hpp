@@ -11,6 +11,7 @@
 #include <typeindex>
 
 #include <d2c/core/error.hpp>
+#include <d2c/core/experiment_facts.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 
@@ -39,20 +40,6 @@ public:
 
 private:
   std::map<std::type_index, std::any> by_type_;
-};
-
-/// Sizes that stages agree on, from the types of the pipeline and its configuration. Zero: absent.
-struct ExperimentFacts {
-  int classes = 0;
-  int latent_channels = 0;
-  int latent_height = 0;
-  int latent_width = 0;
-  int text_tokens = 0;
-  int text_width = 0;
-  int visual_tokens = 0;
-  int visual_width = 0;
-
-  friend bool operator==(const ExperimentFacts&, const ExperimentFacts&) = default;
 };
 
 /// Where artifacts of earlier stages lie: artifact tag name to the folder of the stage that made

@@ -1,0 +1,16 @@
+#pragma once
+/// What a Scorer asks of its estimator.
+
+#include <d2c/core/roles.hpp>
+#include <d2c/core/slots.hpp>
+
+namespace d2c {
+
+/// How losses at many times and noises become one score per image, as a type.
+template <class T>
+concept ScoreEstimator = Policy<T> && std::same_as<typename T::role, roles::estimator>;
+
+template <class T>
+inline constexpr bool satisfies_role<roles::estimator, T> = ScoreEstimator<T>;
+
+} // namespace d2c

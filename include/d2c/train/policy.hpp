@@ -1,0 +1,55 @@
+#pragma once
+/// What a Trainer asks of its policies.
+
+#include <concepts>
+#include <string_view>
+
+#include <d2c/core/roles.hpp>
+#include <d2c/core/slots.hpp>
+#include <d2c/core/type_list.hpp>
+#include <d2c/diffusion/time_distribution.hpp>
+#include <d2c/models/transformer_size.hpp>
+
+namespace d2c {
+
+/// What the denoiser predicts, as a type: its facts. What it computes is checked against a tensor
+/// type by ObjectivePolicy (diffusion/objective.hpp).
+template <class T>
+concept Objective = Policy<T> && requires {
+  { T::family } -> std::convertible_to<Family>;
+  { T::prediction } -> std::convertible_to<std::string_view>;
+};
+
+/// Representation alignment: `aligns` says whether the denoiser gets a projector at all.
+template <class T>
+concept Aligner = Policy<T> && requires {
+  { T::aligns } -> std::convertible_to<bool>;
+};
+
+/// What the denoiser is told of an image: its class, the text of its class, or both. Optional:
+/// `text_tokens`, `text_width` where only one size of text fits.
+template <class T>
+concept Conditioner = Policy<T> && requires {
+  { T::uses_class } -> std::convertible_to<bool>;
+  { T::uses_text } -> std::convertible_to<bool>;
+};
+
+/// A policy that stands for another one, chosen by what earlier stages provide.
+template <class T>
+concept AutoPolicy = Policy<T> && requires {
+  typename T::template resolved<type_list<>>;
+};
+
+template <class T>
+inline constexpr bool satisfies_role<roles::objective, T> = Objective<T>;
+
+template <class T>
+inline constexpr bool satisfies_role<roles::aligner, T> = Aligner<T>;
+
+template <class T>
+inline constexpr bool satisfies_role<roles::conditioner, T> = Conditioner<T> || AutoPolicy<T>;
+
+template <class T>
+inline constexpr bool satisfies_role<roles::time_distribution, T> = TimeDistributionPolicy<T>;
+
+} // namespace d2c
