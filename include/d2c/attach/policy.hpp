@@ -10,7 +10,8 @@ namespace d2c {
 
 /// A text encoder as a type: how many tokens a prompt becomes and how wide each is.
 template <class T>
-concept TextEncoder = Policy<T> && std::same_as<typename T::role, roles::text_encoder> && requires {
+concept TextEncoderPolicy =
+    Policy<T> && std::same_as<typename T::role, roles::text_encoder> && requires {
   { T::tokens } -> std::convertible_to<int>;
   { T::width } -> std::convertible_to<int>;
   T::provides;
@@ -18,7 +19,7 @@ concept TextEncoder = Policy<T> && std::same_as<typename T::role, roles::text_en
 
 /// A vision encoder as a type: how many patch tokens an image becomes and how wide each is.
 template <class T>
-concept VisionEncoder =
+concept VisionEncoderPolicy =
     Policy<T> && std::same_as<typename T::role, roles::vision_encoder> && requires {
   { T::tokens } -> std::convertible_to<int>;
   { T::width } -> std::convertible_to<int>;
@@ -26,9 +27,9 @@ concept VisionEncoder =
 };
 
 template <class T>
-inline constexpr bool satisfies_role<roles::text_encoder, T> = TextEncoder<T>;
+inline constexpr bool satisfies_role<roles::text_encoder, T> = TextEncoderPolicy<T>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::vision_encoder, T> = VisionEncoder<T>;
+inline constexpr bool satisfies_role<roles::vision_encoder, T> = VisionEncoderPolicy<T>;
 
 } // namespace d2c

@@ -12,7 +12,7 @@ namespace d2c {
 /// A data set as a type: its facts. `config_name` is its value of [data] dataset. Optional:
 /// `train_images_per_class`, or `largest_class` where classes differ in size.
 template <class T>
-concept Dataset = Policy<T> && requires {
+concept DatasetPolicy = Policy<T> && requires {
   { T::config_name } -> std::convertible_to<std::string_view>;
   { T::classes } -> std::convertible_to<int>;
   { T::channels } -> std::convertible_to<int>;
@@ -24,7 +24,7 @@ concept Dataset = Policy<T> && requires {
 /// whether it can encode images [channels, height, width]; the two functions give the latent's
 /// size.
 template <class T>
-concept LatentCodec = Policy<T> && requires {
+concept CodecPolicy = Policy<T> && requires {
   { T::config_name } -> std::convertible_to<std::string_view>;
   { T::accepts(1, 1, 1) } -> std::same_as<bool>;
   { T::latent_channels(1) } -> std::same_as<int>;
@@ -32,10 +32,10 @@ concept LatentCodec = Policy<T> && requires {
 };
 
 template <class T>
-inline constexpr bool satisfies_role<roles::dataset, T> = Dataset<T>;
+inline constexpr bool satisfies_role<roles::dataset, T> = DatasetPolicy<T>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::codec, T> = LatentCodec<T>;
+inline constexpr bool satisfies_role<roles::codec, T> = CodecPolicy<T>;
 
 namespace detail {
 

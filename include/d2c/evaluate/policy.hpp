@@ -18,9 +18,9 @@ concept FeatureNetwork = requires {
 
 /// A measure of generated images, as a type.
 template <class T>
-concept Metric = Policy<T> && std::same_as<typename T::role, roles::metric>;
+concept MetricPolicy = Policy<T> && std::same_as<typename T::role, roles::metric>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::metric, T> = Metric<T>;
+inline constexpr bool satisfies_role<roles::metric, T> = MetricPolicy<T>;
 
 } // namespace d2c

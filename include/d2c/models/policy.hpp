@@ -11,13 +11,13 @@ namespace d2c {
 
 /// A denoising transformer as a type: its family and its size.
 template <class T>
-concept DenoisingModel = Policy<T> && requires {
+concept ModelPolicy = Policy<T> && requires {
   { T::family } -> std::convertible_to<Family>;
   { T::size } -> std::convertible_to<TransformerSize>;
 };
 
 template <class T>
-inline constexpr bool satisfies_role<roles::model, T> = DenoisingModel<T>;
+inline constexpr bool satisfies_role<roles::model, T> = ModelPolicy<T>;
 
 /// Whether a network of this size exists: positive sides, whole heads of even width, and a width
 /// that the two-dimensional sine-cosine position embedding can fill (a multiple of four).

@@ -12,11 +12,11 @@ namespace d2c {
 /// A solver that turns noise into images, as a type; `prediction` is what it reads from the
 /// denoiser, in the words of the objectives ("noise", "velocity").
 template <class T>
-concept SamplingMethod = Policy<T> && requires {
+concept SamplingFacts = Policy<T> && requires {
   { T::prediction } -> std::convertible_to<std::string_view>;
 };
 
 template <class T>
-inline constexpr bool satisfies_role<roles::sampling_method, T> = SamplingMethod<T>;
+inline constexpr bool satisfies_role<roles::sampling_method, T> = SamplingFacts<T>;
 
 } // namespace d2c

@@ -8,9 +8,9 @@ namespace d2c {
 
 /// How losses at many times and noises become one score per image, as a type.
 template <class T>
-concept ScoreEstimator = Policy<T> && std::same_as<typename T::role, roles::estimator>;
+concept EstimatorPolicy = Policy<T> && std::same_as<typename T::role, roles::estimator>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::estimator, T> = ScoreEstimator<T>;
+inline constexpr bool satisfies_role<roles::estimator, T> = EstimatorPolicy<T>;
 
 } // namespace d2c

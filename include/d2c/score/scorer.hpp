@@ -26,7 +26,7 @@ struct family_objective {
   using type = NoPolicy;
 };
 
-template <DenoisingModel Model>
+template <ModelPolicy Model>
 struct family_objective<Model> {
   using type = std::conditional_t<Model::family == Family::dit, NoisePrediction, FlowMatching>;
 };

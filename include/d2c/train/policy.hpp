@@ -15,21 +15,21 @@ namespace d2c {
 /// What the denoiser predicts, as a type: its facts. What it computes is checked against a tensor
 /// type by ObjectivePolicy (diffusion/objective.hpp).
 template <class T>
-concept Objective = Policy<T> && requires {
+concept ObjectiveFacts = Policy<T> && requires {
   { T::family } -> std::convertible_to<Family>;
   { T::prediction } -> std::convertible_to<std::string_view>;
 };
 
 /// Representation alignment: `aligns` says whether the denoiser gets a projector at all.
 template <class T>
-concept Aligner = Policy<T> && requires {
+concept AlignerPolicy = Policy<T> && requires {
   { T::aligns } -> std::convertible_to<bool>;
 };
 
 /// What the denoiser is told of an image: its class, the text of its class, or both. Optional:
 /// `text_tokens`, `text_width` where only one size of text fits.
 template <class T>
-concept Conditioner = Policy<T> && requires {
+concept ConditionerPolicy = Policy<T> && requires {
   { T::uses_class } -> std::convertible_to<bool>;
   { T::uses_text } -> std::convertible_to<bool>;
 };
@@ -41,13 +41,13 @@ concept AutoPolicy = Policy<T> && requires {
 };
 
 template <class T>
-inline constexpr bool satisfies_role<roles::objective, T> = Objective<T>;
+inline constexpr bool satisfies_role<roles::objective, T> = ObjectiveFacts<T>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::aligner, T> = Aligner<T>;
+inline constexpr bool satisfies_role<roles::aligner, T> = AlignerPolicy<T>;
 
 template <class T>
-inline constexpr bool satisfies_role<roles::conditioner, T> = Conditioner<T> || AutoPolicy<T>;
+inline constexpr bool satisfies_role<roles::conditioner, T> = ConditionerPolicy<T> || AutoPolicy<T>;
 
 template <class T>
 inline constexpr bool satisfies_role<roles::time_distribution, T> = TimeDistributionPolicy<T>;
