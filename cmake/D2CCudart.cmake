@@ -1,0 +1,22 @@
+# The shared runtime that LibTorch loads, so that a process holds one CUDA runtime and not two.
+function(d2c_find_cudart toolkit)
+  if(TARGET d2c::cudart)
+    return()
+  endif()
+  set(library "")
+  foreach(folder IN LISTS D2C_TORCH_CUDA_FOLDER ITEMS "${toolkit}")
+    file(GLOB found "${folder}/lib/libcudart.so.[0-9]*" "${folder}/lib64/libcudart.so.[0-9]*")
+    if(found)
+      list(GET found 0 library)
+      set(include "${folder}/include")
+      break()
+    endif()
+  endforeach()
+  if(NOT library)
+    message(FATAL_ERROR "d2c: libcudart.so was found neither beside LibTorch nor in ${toolkit}. "
+                        "Fix: run scripts/install-dependencies, or pass -D D2C_CUDA=OFF.")
+  endif()
+  add_library(d2c::cudart SHARED IMPORTED GLOBAL)
+  set_target_properties(d2c::cudart PROPERTIES IMPORTED_LOCATION "${library}"
+                        INTERFACE_INCLUDE_DIRECTORIES "${include}")
+endfunction()

@@ -1,0 +1,67 @@
+# The small libraries of the core ring, as one target d2c::dependencies. Used by the build and by
+# the installed package. Everything that is missing is named at once, with its Debian package.
+
+function(d2c_find_dependencies)
+  if(TARGET d2c::dependencies)
+    return()
+  endif()
+  set(missing "")
+  # Some packages have a CMake file and some only a header; both are looked for the same way.
+  function(d2c_find_header variable header package)
+    find_path(D2C_${variable}_INCLUDE ${header})
+    mark_as_advanced(D2C_${variable}_INCLUDE)
+    if(NOT D2C_${variable}_INCLUDE)
+      list(APPEND missing "${header} (Debian package ${package})")
+      set(missing "${missing}" PARENT_SCOPE)
+    endif()
+  endfunction()
+  function(d2c_find_shared variable name package)
+    find_library(D2C_${variable}_LIBRARY ${name})
+    mark_as_advanced(D2C_${variable}_LIBRARY)
+    if(NOT D2C_${variable}_LIBRARY)
+      list(APPEND missing "lib${name} (Debian package ${package})")
+      set(missing "${missing}" PARENT_SCOPE)
+    endif()
+  endfunction()
+
+  d2c_find_header(HANA boost/hana.hpp libboost1.81-dev)
+  d2c_find_header(RANGES range/v3/version.hpp librange-v3-dev)
+  d2c_find_header(TOML toml++/toml.h libtomlplusplus-dev)
+  d2c_find_shared(TOML tomlplusplus libtomlplusplus-dev)
+  d2c_find_header(CLI11 CLI/CLI.hpp libcli11-dev)
+  d2c_find_header(JSON nlohmann/json.hpp nlohmann-json3-dev)
+  d2c_find_header(XXHASH xxhash.h libxxhash-dev)
+  d2c_find_header(ZLIB zlib.h zlib1g-dev)
+  d2c_find_shared(ZLIB z zlib1g-dev)
+  d2c_find_header(PNG png.h libpng-dev)
+  d2c_find_shared(PNG png libpng-dev)
+  d2c_find_header(FMT fmt/format.h libfmt-dev)
+  d2c_find_shared(FMT fmt libfmt-dev)
+  d2c_find_header(SPDLOG spdlog/spdlog.h libspdlog-dev)
+  d2c_find_shared(SPDLOG spdlog libspdlog-dev)
+  if(missing)
+    list(JOIN missing "\n  " lines)
+    message(FATAL_ERROR "d2c: these libraries are missing:\n  ${lines}\n"
+                        "Fix: scripts/install-dependencies, or apt-get install the packages named.")
+  endif()
+
+  find_package(Threads REQUIRED)
+  add_library(d2c::dependencies INTERFACE IMPORTED GLOBAL)
+  set(folders "")
+  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG FMT SPDLOG)
+    # /usr/include must not be passed as -isystem: it breaks the #include_next of libstdc++.
+    if(NOT D2C_${part}_INCLUDE STREQUAL "/usr/include")
+      list(APPEND folders ${D2C_${part}_INCLUDE})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  target_include_directories(d2c::dependencies INTERFACE ${folders})
+  # toml++ is parsed once per program otherwise once per file: Debian's compiled library is linked.
+  target_compile_definitions(d2c::dependencies INTERFACE
+    TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1 SPDLOG_COMPILED_LIB SPDLOG_SHARED_LIB SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(d2c::dependencies INTERFACE
+    ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_ZLIB_LIBRARY} ${D2C_SPDLOG_LIBRARY}
+    ${D2C_FMT_LIBRARY} Threads::Threads)
+endfunction()
+
+d2c_find_dependencies()

@@ -1,0 +1,10 @@
+# The warnings our own code is held to, as a target that tests, examples and benchmarks link.
+# Third-party headers are SYSTEM and stay silent.
+
+option(D2C_WERROR "Treat warnings as errors" OFF)
+if(NOT TARGET d2c_warnings)
+  add_library(d2c_warnings INTERFACE)
+  target_compile_options(d2c_warnings INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion>
+    $<$<AND:$<BOOL:${D2C_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>)
+endif()
