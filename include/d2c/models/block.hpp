@@ -12,20 +12,31 @@
 
 namespace d2c {
 
-/// The parameters of one block and its number of heads.
+/// How blocks are computed. `operators`: one tensor operator after another, on any device and type.
+/// `fused`: float32 on the CPU, a few images at a time through the whole block.
+/// `automatic`: fused where it exists.
+enum class BlockPath { automatic, operators, fused };
+
+/// The parameters of one block, its number of heads and its path (never `automatic`).
 struct Block {
   Linear qkv;
   Linear projection;
   Linear expand;
   Linear contract;
   std::int64_t heads = 0;
+  BlockPath path = BlockPath::operators;
 };
 
 /// Binds blocks.`index` of a table.
-inline Block bind_block(const ParameterTable& table, int index, std::int64_t heads) {
+inline Block bind_block(const ParameterTable& table, int index, std::int64_t heads,
+                        BlockPath path) {
   const auto name = "blocks." + std::to_string(index);
-  return {bind_linear(table, name + ".attn.qkv"), bind_linear(table, name + ".attn.proj"),
-          bind_linear(table, name + ".mlp.fc1"), bind_linear(table, name + ".mlp.fc2"), heads};
+  return {bind_linear(table, name + ".attn.qkv"),
+          bind_linear(table, name + ".attn.proj"),
+          bind_linear(table, name + ".mlp.fc1"),
+          bind_linear(table, name + ".mlp.fc2"),
+          heads,
+          path};
 }
 
 /// What a block's backward needs beside its input and modulation.

@@ -43,7 +43,7 @@ struct ConditionSaved {
 inline Tensor condition_forward(const ConditionEmbedding& layer, const Tensor& t,
                                 const Tensor& labels, const Tensor& text_labels,
                                 ConditionSaved& saved) {
-  saved.time_features = timestep_features(t);
+  saved.time_features = timestep_features(t).to(layer.modulation.weight.scalar_type());
   saved.time_hidden = linear(layer.time_first, saved.time_features);
   auto condition = linear(layer.time_second, at::silu(saved.time_hidden));
   if (layer.class_table.defined()) {

@@ -40,7 +40,7 @@ public:
   /// Allocates on `device` and draws the published initialisation from `seed`. `dtype` is float32
   /// except in tests of exactness. Throws InputError on an impossible shape.
   DiffusionTransformer(const NetworkShape& shape, at::Device device, std::uint64_t seed,
-                       at::ScalarType dtype = at::kFloat)
+                       at::ScalarType dtype = at::kFloat, BlockPath path = BlockPath::automatic)
       : shape_(shape),
         parameters_(parameter_list(shape), device, dtype),
         anchor_(at::zeros({}, at::TensorOptions().device(device).dtype(dtype))) {
@@ -49,7 +49,7 @@ public:
     auto positions = position_embedding(shape.grid_height(), shape.grid_width(), shape.size.width);
     parameters_.value("pos_embed")
         .copy_(at::from_blob(positions.data(), {1, shape.tokens(), shape.size.width}, at::kFloat));
-    bind();
+    bind(path);
   }
 
   DiffusionTransformer(const DiffusionTransformer&) = delete;
@@ -105,7 +105,7 @@ public:
     }
 
     const auto dtype = parameters_.values().scalar_type();
-    const auto modulation = apply_condition(condition_, t.to(dtype), labels, text_labels, anchor_);
+    const auto modulation = apply_condition(condition_, t, labels, text_labels, anchor_);
     const auto parts = modulation.split_with_sizes(modulation_widths_, 1);
     auto tokens = apply_patch_embedding(embedding_, x.to(dtype), anchor_);
     TransformerOutput output;
@@ -155,7 +155,7 @@ private:
             gradients.narrow(0, bias, rows)};
   }
 
-  void bind() {
+  void bind(BlockPath path) {
     const auto& table = parameters_;
     embedding_ = {bind_linear(table, "x_embedder.proj"), table.value("pos_embed"),
                   shape_.size.patch};
@@ -172,7 +172,7 @@ private:
     }
     condition_.modulation = bind_modulation();
     for (int i = 0; i < shape_.size.depth; ++i) {
-      blocks_.push_back(bind_block(table, i, shape_.size.heads));
+      blocks_.push_back(bind_block(table, i, shape_.size.heads, path));
       modulation_widths_.push_back(6 * shape_.size.width);
     }
     modulation_widths_.push_back(2 * shape_.size.width);

@@ -1,27 +1,19 @@
 #pragma once
 /// Sinusoidal features of the diffusion time.
 
-#include <array>
 #include <cmath>
 
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
-/// t [B] -> [cos(t f) | sin(t f)], [B, 256], in the dtype of t. Frequencies are
-/// f_i = exp(-ln(10000) i / 128), rounded to float32 as DiT's reference does.
+/// t [B] -> [cos(t f) | sin(t f)], [B, 256] float32 with f_i = exp(-ln(10000) i / 128). Angles are
+/// products in float32 whatever the network's type, as in DiT's reference: at t = 999 they carry an
+/// error of 3e-5, which published weights have learned with.
 inline Tensor timestep_features(const Tensor& t) {
-  static const std::array<float, 128> frequencies = [] {
-    std::array<float, 128> table{};
-    const float rate = -static_cast<float>(std::log(10000.0));
-    for (std::size_t i = 0; i < table.size(); ++i) {
-      table[i] = std::exp(rate * static_cast<float>(i) / 128.0f);
-    }
-    return table;
-  }();
-  const auto f =
-      at::from_blob(const_cast<float*>(frequencies.data()), {1, 128}, at::kFloat).to(t.options());
-  const auto angles = t.unsqueeze(1) * f;
+  const auto steps = at::arange(128, at::kFloat);
+  const auto frequencies = at::exp(-std::log(10000.0) * steps / 128).to(t.device());
+  const auto angles = t.to(at::kFloat).unsqueeze(1) * frequencies;
   return at::cat({angles.cos(), angles.sin()}, 1);
 }
 
