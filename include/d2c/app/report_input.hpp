@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <d2c/data/image_set.hpp>
+
 namespace d2c {
 
 /// Time one stage took, once for all arms that share it.
@@ -36,6 +38,7 @@ struct ReportInput {
   std::vector<ReportArm> arms;
   std::vector<StageSeconds> seconds; ///< in order of execution
   double wall_seconds = 0;           ///< of this call
+  ImageLoader images;                ///< of the first arm with a data set; may be empty
 };
 
 } // namespace d2c
