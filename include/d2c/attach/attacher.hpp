@@ -30,6 +30,8 @@ struct Attacher {
   static constexpr auto needs = set_of<Images, Subset>;
   static constexpr auto provides = set_of<CondensedPack>;
 
+  constexpr Attacher() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Attacher", policies{}); }
 
   template <class Earlier>

@@ -162,12 +162,14 @@ public:
   using verdict = typename inspected::verdict;
   static_assert(diagnostics::raise(verdict{}));
 
+  /// False after a mistake; programs then leave the rest alone, so that one error line stays one.
+  static constexpr bool well_formed = std::is_same_v<verdict, diagnostics::passed>;
+
   /// The stages that run: defaults filled in, in canonical order, every Auto decided.
   using resolved_stages = typename inspected::resolved;
 
   /// The stages as written, with the implicit Source.
-  using stages = std::conditional_t<std::is_same_v<verdict, diagnostics::passed>,
-                                    detail::with_source<Stages...>, type_list<>>;
+  using stages = std::conditional_t<well_formed, detail::with_source<Stages...>, type_list<>>;
 
   /// The name by which manifests know this experiment; equal for equal resolved stages.
   static std::string type_name() {

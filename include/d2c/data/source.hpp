@@ -44,6 +44,8 @@ struct Source {
     return keys;
   }();
 
+  constexpr Source() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Source", policies{}); }
 
   template <class Earlier>

@@ -27,6 +27,8 @@ struct Evaluator {
   static constexpr auto needs = set_of<Images, Subset, Samples>;
   static constexpr auto provides = set_of<Metrics>;
 
+  constexpr Evaluator() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Evaluator", policies{}); }
 };
 

@@ -26,6 +26,8 @@ struct Sampler {
   static constexpr auto needs = set_of<Denoiser>;
   static constexpr auto provides = set_of<Samples>;
 
+  constexpr Sampler() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Sampler", policies{}); }
 
   template <class Earlier>

@@ -1,6 +1,8 @@
 #pragma once
 /// What a Scorer asks of its estimator.
 
+#include <concepts>
+
 #include <d2c/core/roles.hpp>
 #include <d2c/core/slots.hpp>
 

@@ -50,6 +50,8 @@ struct Scorer {
   static constexpr auto needs = set_of<Images>;
   static constexpr auto provides = set_of<Scores>;
 
+  constexpr Scorer() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Scorer", policies{}); }
 
   template <class Earlier>

@@ -29,6 +29,8 @@ struct Selector {
   static constexpr auto needs = set_of<Images>;
   static constexpr auto provides = set_of<Subset>;
 
+  constexpr Selector() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Selector", policies{}); }
 
   template <class Earlier>

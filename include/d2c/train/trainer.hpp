@@ -39,6 +39,8 @@ struct Trainer {
   static constexpr auto needs = set_of<Images, Subset>;
   static constexpr auto provides = set_of<Denoiser>;
 
+  constexpr Trainer() { diagnostics::raise(verdict{}); }
+
   static std::string name() { return stage_name("Trainer", policies{}); }
 
   template <class Earlier>
