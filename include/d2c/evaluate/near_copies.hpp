@@ -1,0 +1,72 @@
+#pragma once
+/// Do samples copy the images they were trained on? Nearest neighbours in a feature space, and how
+/// unusually near they are.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/evaluate/squared_distances.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// The nearest row of another set, for every row: distances [n] (Euclidean, float32) and its
+/// index [n] (int64).
+struct NearestRows {
+  Tensor distance;
+  Tensor index;
+};
+
+/// For every row of `rows` [n, D] the nearest row of `columns` [m, D]; of equal ones some.
+inline NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
+  std::vector<Tensor> distances;
+  std::vector<Tensor> indices;
+  for_each_distance_tile(rows, columns, [&](std::int64_t begin, const Tensor& tile) {
+    const Tensor index = std::get<1>(tile.min(1));
+    // Once more by differences: the expansion has no digits left for a true copy.
+    const Tensor gap = rows.slice(0, begin, begin + tile.size(0)) - columns.index_select(0, index);
+    distances.push_back(gap.square().sum(1).sqrt());
+    indices.push_back(index);
+  });
+  return {at::cat(distances), at::cat(indices)};
+}
+
+/// What the audit found. By chance `share` is percentile / 100.
+struct NearCopies {
+  double share = 0;     ///< samples nearer to a training image than the threshold
+  double threshold = 0; ///< percentile of the distances of held-out images to the training set
+  NearestRows samples;  ///< nearest training image of every sample
+};
+
+/// Compares distances of `samples` [n, D] to `training` [m, D] with those of `held_out` [h, D] real
+/// images: a sample nearer than the `percentile` (0..100, linear interpolation as numpy's) of the
+/// held-out ones counts as a near-copy. Throws InputError if a set is empty or the percentile lies
+/// outside 0..100.
+inline NearCopies near_copies(const Tensor& samples, const Tensor& training, const Tensor& held_out,
+                              double percentile) {
+  for (const Tensor* set : {&samples, &training, &held_out}) {
+    if (set->dim() != 2 || set->size(0) == 0 || set->size(1) != training.size(1)) {
+      throw InputError("copy audit: expected three sets of features [n, D] of one width, none "
+                       "empty, found shapes " +
+                       c10::str(samples.sizes()) + ", " + c10::str(training.sizes()) + " and " +
+                       c10::str(held_out.sizes()));
+    }
+  }
+  if (!(percentile >= 0.0 && percentile <= 100.0)) {
+    throw InputError("copy audit: expected a percentile between 0 and 100, found " +
+                     std::to_string(percentile));
+  }
+  NearCopies found;
+  found.samples = nearest_rows(samples, training);
+  const Tensor usual = nearest_rows(held_out, training).distance.to(at::kDouble);
+  found.threshold = at::quantile(usual, percentile / 100.0).item<double>();
+  found.share = (found.samples.distance.to(at::kDouble) < found.threshold)
+                    .to(at::kDouble)
+                    .mean()
+                    .item<double>();
+  return found;
+}
+
+} // namespace d2c
