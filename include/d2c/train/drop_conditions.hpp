@@ -1,0 +1,44 @@
+#pragma once
+/// Dropped conditions for classifier-free guidance. Torch-free.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <d2c/core/rng.hpp>
+#include <d2c/train/data_order.hpp>
+
+namespace d2c {
+
+/// The labels a batch is trained with: the class of each sample, or `classes` (the null class)
+/// where the condition was dropped.
+struct DroppedLabels {
+  std::vector<std::int64_t> labels;
+  std::vector<std::int64_t> text_labels;
+};
+
+/// Drops the class of a share `rate` of the visits, and their text: together by one draw (`joint`),
+/// or by two independent ones at the same rate, as in the code the paper descends from (then both
+/// are null for rate^2 of them). `labels` are those of the visited images. A visit's draws do not
+/// depend on its batch.
+inline DroppedLabels drop_conditions(std::uint64_t seed, std::span<const Visit> visits,
+                                     std::span<const std::int64_t> labels, std::int64_t classes,
+                                     double rate, bool joint) {
+  DroppedLabels dropped{{labels.begin(), labels.end()}, {labels.begin(), labels.end()}};
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    Draw draw{seed, Stream::class_drop, visits[i].epoch,
+              static_cast<std::uint32_t>(visits[i].image)};
+    const bool no_class = uniform(draw) < rate;
+    draw.stream = Stream::text_drop;
+    const bool no_text = joint ? no_class : uniform(draw) < rate;
+    if (no_class) {
+      dropped.labels[i] = classes;
+    }
+    if (no_text) {
+      dropped.text_labels[i] = classes;
+    }
+  }
+  return dropped;
+}
+
+} // namespace d2c
