@@ -75,7 +75,8 @@ int main() {
   int failures = 0;
   for (const std::int64_t count : {1, 2, 3, 4, 5, 784, 4096, 100003}) {
     const double difference = largest_difference(base, {0, 5, 59999, 4294967295}, count);
-    std::printf("count %6lld: largest difference %.3g\n", static_cast<long long>(count), difference);
+    std::printf("count %6lld: largest difference %.3g\n", static_cast<long long>(count),
+                difference);
     failures += difference <= 1e-6 ? 0 : 1;
   }
   std::printf("%s\n", failures == 0 ? "passed" : "failed: more than 1e-6 apart");

@@ -6,4 +6,6 @@
 
 std::string_view version_seen_by_second_file();
 
-int main() { return version_seen_by_second_file().data() == d2c::version.data() ? 0 : 1; }
+int main() {
+  return version_seen_by_second_file().data() == d2c::version.data() ? 0 : 1;
+}

@@ -1,4 +1,6 @@
 #include <d2c/d2c.hpp>
 #include <d2c/version.hpp>
 
-std::string_view version_seen_by_second_file() { return d2c::version; }
+std::string_view version_seen_by_second_file() {
+  return d2c::version;
+}

@@ -10,7 +10,7 @@ The compiler's own list of reached files (-M) is the judge, because on Debian ev
   gateway   only tensor/torch.hpp writes an include of torch, ATen or c10
 
 Folders of the core ring may hold the bodies of a stage that compute on tensors (run_*.hpp,
-*_tensors.hpp); nothing of the core ring reaches those either, or it would reach torch.
+tensor_*.hpp, *_tensors.hpp); nothing of the core ring reaches those either, or it would reach torch.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import sys
 import tempfile
 
 CORE_FOLDERS = ("core", "config", "io", "select")
-TENSOR_NAMES = re.compile(r"(^run_|_tensors?\.hpp$|_network\.hpp$)")
+TENSOR_NAMES = re.compile(r"(^run_|^tensor_|_tensors?\.hpp$)")
 GATEWAY = "d2c/tensor/torch.hpp"
 TORCH_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]((?:torch|ATen|c10|caffe2)/[^>"]+)', re.M)
 PARTS = {
