@@ -1,0 +1,85 @@
+#pragma once
+/// One pipeline of a program at run time: its stages in order, its facts, its data. Made from the
+/// pipeline's type here, used without types everywhere else.
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <d2c/app/experiment_facts.hpp>
+#include <d2c/app/run_config.hpp>
+#include <d2c/app/stage_node.hpp>
+
+namespace d2c {
+
+/// What compare() sets beside others. `name` is empty for a pipeline without a name.
+struct Arm {
+  std::string name;
+  std::string pipeline; ///< type name
+  std::vector<StageNode> stages;
+  ExperimentFacts facts;
+  ImageLoader images;
+  std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
+};
+
+namespace detail {
+
+template <class... Stages>
+void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
+  const RunConfig& run = sections.get<RunConfig>();
+  std::map<std::string, std::string> makers;
+  int level = -1;
+  std::map<int, int> seen; // stages of a rank so far
+  const auto add = [&]<class Earlier, class S>() {
+    const bool scores = S::kind == std::string_view("score");
+    const auto seed =
+        static_cast<std::uint64_t>(scores && run.score_seed >= 0 ? run.score_seed : run.seed);
+    StageNode node = make_stage_node<S, Earlier>(sections, arm.facts, seed, makers);
+    const int rank = stage_rank(S::kind);
+    // Sixteen places per rank: room for several stages of one kind, one after the other.
+    node.level = rank < 0 ? level + 1 : std::max(16 * rank + seen[rank]++, level + 1);
+    level = node.level;
+    arm.stages.push_back(std::move(node));
+  };
+  const auto walk = [&]<class Earlier, class First, class... Rest>(const auto& self) {
+    add.template operator()<Earlier, First>();
+    if constexpr (sizeof...(Rest) > 0) {
+      using Resolved = resolved_stage_t<First, Earlier>;
+      self.template operator()<unite_t<Earlier, provides_t<Resolved>>, Rest...>(self);
+    }
+  };
+  walk.template operator()<type_list<>, Stages...>(walk);
+}
+
+} // namespace detail
+
+/// The arm of pipeline P (a Pipeline or a Named one). The first stage is its source; its data comes
+/// from image_loader_of(source, sections) and codec_of(source, sections, device), found by the type
+/// of the source. Adds problems found on the way.
+template <class P>
+Arm make_arm(const Sections& sections, Problems& problems) {
+  using Stages = typename P::stages;
+  Arm arm;
+  if constexpr (requires { P::arm; }) {
+    arm.name = std::string(std::string_view{P::arm});
+  }
+  arm.pipeline = P::type_name();
+  arm.facts = experiment_facts<P>(sections.get<DataConfig>(), problems);
+  if (!problems.empty()) {
+    return arm;
+  }
+  detail::add_stages(Stages{}, arm, sections);
+  []<class Source, class... Rest>(type_list<Source, Rest...>, Arm& made, const Sections& given) {
+    made.images = image_loader_of(Source{}, given);
+    made.codec = [&given](const std::string& device) {
+      return std::shared_ptr<const Codec>(codec_of(Source{}, given, device));
+    };
+  }(Stages{}, arm, sections);
+  return arm;
+}
+
+} // namespace d2c

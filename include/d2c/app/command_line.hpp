@@ -1,0 +1,81 @@
+#pragma once
+/// The command line of every d2c program, parsed by CLI11.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <d2c/core/error.hpp>
+#include <d2c/version.hpp>
+
+namespace d2c {
+
+/// What the user asked for. `command` is "run" if none was given.
+struct CommandLine {
+  std::string command = "run";
+  std::string config;
+  std::vector<std::string> overrides; ///< `section.key=value`, in order
+  std::string out;                    ///< empty: [run] out
+  std::string device;                 ///< empty: [run] device
+  bool resume = false;
+  bool quiet = false;
+};
+
+/// Parses the arguments. Returns nothing if help or the version was asked for; `shown` is the text
+/// then. Throws InputError with one sentence for anything it does not know.
+inline std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
+                                                     std::string& shown) {
+  CommandLine line;
+  CLI::App app{"Diffusion dataset condensation: select, attach, train, judge.",
+               argc > 0 ? argv[0] : "d2c"};
+  app.set_version_flag("--version", "d2c " + std::string(version));
+  app.add_option("--config", line.config, "configuration in TOML")->type_name("FILE");
+  app.add_option("--set", line.overrides, "overrides one key, may be repeated")
+      ->type_name("SECTION.KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
+      ->trigger_on_parse(false);
+  app.add_option("--out", line.out, "folder of all runs, instead of [run] out")->type_name("DIR");
+  app.add_option("--device", line.device, "cpu, cuda or cuda:N, instead of [run] device")
+      ->type_name("DEVICE");
+  app.add_flag("--resume", line.resume, "refuse to begin a run that does not exist yet");
+  app.add_flag("--quiet", line.quiet, "no progress, only results and errors");
+  const std::vector<std::pair<std::string, std::string>> commands = {
+      {"run", "all stages, the table and the report (default); finished stages are not run again"},
+      {"check", "all problems of configuration, files and sizes at once, without running anything"},
+      {"describe",
+       "the typed pipeline: stages, contracts, sizes, parameters, what Auto stands for"},
+      {"plan", "predicted time, memory and disk per stage on this machine"},
+      {"score", "run up to and including the score"},
+      {"select", "run up to and including the selection"},
+      {"attach", "run up to and including the attachment"},
+      {"train", "run up to and including the training"},
+      {"sample", "run up to and including the samples"},
+      {"evaluate", "run up to and including the evaluation"},
+      {"report", "write table and report from what is finished"}};
+  for (const auto& [name, text] : commands) {
+    app.add_subcommand(name, text)->fallthrough();
+  }
+  app.require_subcommand(0, 1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    // "describe --help" shows the help of that command, then the options all commands share.
+    shown = app.help();
+    return {};
+  } catch (const CLI::CallForVersion& asked) {
+    shown = std::string(asked.what()) + "\n";
+    return {};
+  } catch (const CLI::ParseError& error) {
+    throw InputError("command line: " + std::string(error.what()));
+  }
+  for (const CLI::App* command : app.get_subcommands()) {
+    line.command = command->get_name();
+  }
+  return line;
+}
+
+} // namespace d2c

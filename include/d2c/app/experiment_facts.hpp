@@ -1,0 +1,101 @@
+#pragma once
+/// The sizes stages agree on, from the types of a pipeline and, where a Source leaves them open,
+/// from [data]. Reads no file.
+
+#include <string>
+#include <string_view>
+
+#include <d2c/core/pipeline.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/roles.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/data_config.hpp>
+#include <d2c/data/fashion_mnist.hpp>
+#include <d2c/data/imagenet.hpp>
+#include <d2c/data/latent.hpp>
+#include <d2c/data/pixels.hpp>
+
+namespace d2c {
+
+/// The data sets and codecs that [data] can name.
+using KnownDatasets = type_list<ImageNet, FashionMNIST>;
+using KnownCodecs = type_list<Latent<SDVae>, Pixels>;
+
+namespace detail {
+
+/// Calls f<T>() for the member whose config_name is `name`; adds a problem if there is none.
+template <class Known, class Function>
+void with_named(Known known, std::string_view name, std::string_view key, Problems& problems,
+                Function&& f) {
+  bool found = false;
+  std::string names;
+  for_each_type(known, [&]<class T>() {
+    names += (names.empty() ? "\"" : ", \"") + std::string(T::config_name) + "\"";
+    if (T::config_name == name) {
+      found = true;
+      f.template operator()<T>();
+    }
+  });
+  if (!found) {
+    problems.add("[data] " + std::string(key),
+                 "expected one of " + names + ", found \"" + std::string(name) + "\"");
+  }
+}
+
+struct ImageSize {
+  int classes = 0;
+  int channels = 0;
+  int height = 0;
+  int width = 0;
+};
+
+template <class Dataset>
+void take_dataset(ImageSize& size) {
+  size = {Dataset::classes, Dataset::channels, Dataset::height, Dataset::width};
+}
+
+template <class Codec>
+void take_codec(const ImageSize& size, ExperimentFacts& facts, Problems& problems) {
+  if (!Codec::accepts(size.channels, size.height, size.width)) {
+    problems.add("[data] codec", std::string(Codec::name) + " does not encode images of " +
+                                     std::to_string(size.channels) + " x " +
+                                     std::to_string(size.height) + " x " +
+                                     std::to_string(size.width));
+    return;
+  }
+  facts.latent_channels = Codec::latent_channels(size.channels);
+  facts.latent_height = Codec::latent_extent(size.height);
+  facts.latent_width = Codec::latent_extent(size.width);
+}
+
+} // namespace detail
+
+/// Facts of the pipeline P. Adds a problem for a data set or codec that [data] names wrongly; the
+/// sizes are zero then.
+template <class P>
+ExperimentFacts experiment_facts(const DataConfig& data, Problems& problems) {
+  using Stages = typename P::resolved_stages;
+  using DatasetPolicy = detail::pipeline_policy_t<roles::dataset, Stages>;
+  using CodecPolicy = detail::pipeline_policy_t<roles::codec, Stages>;
+  ExperimentFacts facts = facts_of<P>();
+  detail::ImageSize size;
+  if constexpr (detail::is_given<DatasetPolicy>) {
+    detail::take_dataset<DatasetPolicy>(size);
+  } else {
+    detail::with_named(KnownDatasets{}, data.dataset, "dataset", problems,
+                       [&]<class T>() { detail::take_dataset<T>(size); });
+  }
+  facts.classes = size.classes;
+  if (size.classes == 0) {
+    return facts;
+  }
+  if constexpr (detail::is_given<CodecPolicy>) {
+    detail::take_codec<CodecPolicy>(size, facts, problems);
+  } else {
+    detail::with_named(KnownCodecs{}, data.codec, "codec", problems,
+                       [&]<class T>() { detail::take_codec<T>(size, facts, problems); });
+  }
+  return facts;
+}
+
+} // namespace d2c

@@ -1,0 +1,216 @@
+#pragma once
+/// The body of every d2c program: arguments to configuration to arms to the asked command. Free of
+/// tensors; app/run.hpp adds them.
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <new>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <d2c/app/arm.hpp>
+#include <d2c/app/backend.hpp>
+#include <d2c/app/command_line.hpp>
+#include <d2c/app/describe.hpp>
+#include <d2c/app/driver.hpp>
+#include <d2c/app/plan.hpp>
+#include <d2c/app/run_config.hpp>
+#include <d2c/app/standard_sections.hpp>
+#include <d2c/config/load.hpp>
+#include <d2c/config/read.hpp>
+#include <d2c/core/pipeline.hpp>
+
+namespace d2c {
+
+/// What a program has besides its pipelines.
+struct ProgramParts {
+  const Backend& backend;
+  std::function<void(const ReportInput&)> write_report; ///< empty: no report
+  std::FILE* out = stdout;
+  std::FILE* err = stderr;
+};
+
+namespace detail {
+
+template <class P>
+void collect_fixed_keys(const ConfigFile& file, std::set<std::string>& seen, Problems& problems) {
+  for_each_type(typename P::resolved_stages{}, [&]<class S>() {
+    for (const std::string_view key : fixed_keys_of<S>()) {
+      if (seen.insert(std::string(key)).second) {
+        report_fixed(file, key, S::name(), problems);
+      }
+    }
+  });
+}
+
+/// Loads every section, typed problems and all, and returns the effective configuration: the
+/// sections that stages of this program read.
+template <class... Pipelines>
+std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& sections,
+                          Problems& problems) {
+  using Used = unite_t<type_list<RunConfig, DataConfig>, pipeline_sections_t<Pipelines>...>;
+  std::string effective;
+  for_each_type(unite_t<Used, StandardSections>{}, [&]<class Section>() {
+    auto section = load<Section>(file, problems);
+    if constexpr (std::is_same_v<Section, RunConfig>) {
+      section.out = line.out.empty() ? section.out : line.out;
+      section.device = line.device.empty() ? section.device : line.device;
+    }
+    if constexpr (contains_v<Used, Section>) {
+      effective += (effective.empty() ? "" : "\n") + dump(section);
+    }
+    sections.set(std::move(section));
+  });
+  report_unknown(file, problems);
+  std::set<std::string> seen;
+  (collect_fixed_keys<Pipelines>(file, seen, problems), ...);
+  return effective;
+}
+
+template <class... Pipelines>
+int run_program_unguarded(int argc, const char* const* argv, const ProgramParts& parts) {
+  std::string shown;
+  const auto line = parse_command_line(argc, argv, shown);
+  if (!line) {
+    std::fputs(shown.c_str(), parts.out);
+    return 0;
+  }
+  if (line->config.empty() && line->command != "describe") {
+    throw InputError("command line: expected --config FILE with the configuration, found none");
+  }
+  ConfigFile file;
+  if (!line->config.empty()) {
+    file = read_config(line->config);
+  }
+  for (const std::string& argument : line->overrides) {
+    apply_override(file, argument);
+  }
+  Problems problems;
+  Sections sections;
+  const std::string config = load_sections<Pipelines...>(file, *line, sections, problems);
+  problems.raise();
+  const RunConfig& run = sections.get<RunConfig>();
+
+  std::vector<Arm> arms;
+  (arms.push_back(make_arm<Pipelines>(sections, problems)), ...);
+  problems.raise();
+  std::set<std::string> names;
+  for (Arm& arm : arms) {
+    if (arm.name.empty()) {
+      arm.name = arms.size() == 1 ? run.name : "arm" + std::to_string(names.size() + 1);
+    }
+    if (!names.insert(arm.name).second) {
+      throw InputError("arm " + arm.name + ": expected arms of distinct names, found it twice");
+    }
+  }
+
+  if (line->command == "describe") {
+    std::string device = run.device;
+    std::string precision;
+    try {
+      device = parts.backend.resolve_device(run.device);
+      precision = parts.backend.precision(device);
+    } catch (const InputError& error) {
+      precision = error.what(); // describe works on machines that cannot run what it describes
+    }
+    std::fputs(describe(arms, device, precision).c_str(), parts.out);
+    return 0;
+  }
+
+  std::string device = "cpu";
+  if (line->command == "check") {
+    try {
+      device = parts.backend.resolve_device(run.device);
+    } catch (const InputError& error) {
+      problems.add("[run] device", error.what());
+    }
+  } else {
+    device = parts.backend.resolve_device(run.device);
+  }
+  Driver driver(std::move(arms), sections, parts.backend, device, config, line->quiet);
+  if constexpr (contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>) {
+    driver.set_train_steps([&] { return sections.get<TrainConfig>().steps; });
+  }
+  if (line->resume && !std::filesystem::exists(driver.folder() / "manifest.json")) {
+    throw InputError("--resume: expected a run in " + driver.folder().string() + ", found none");
+  }
+
+  if (line->command == "plan") {
+    std::fputs(plan_text(driver, sections, parts.backend, device).c_str(), parts.out);
+    return 0;
+  }
+  nlohmann::ordered_json summary;
+  if (line->command == "report") {
+    driver.open_run_folder();
+    const ReportInput input = driver.summarise(summary);
+    driver.link_results();
+    if (parts.write_report) {
+      parts.write_report(input);
+    }
+  } else {
+    driver.check(problems);
+    if (line->command == "check" && problems.empty()) {
+      std::fputs("no problems found\n", parts.out);
+      return 0;
+    }
+    problems.raise();
+    driver.run(line->command);
+    if (line->command != "run") {
+      std::fprintf(parts.out, "%s\n", driver.folder().c_str());
+      return 0;
+    }
+    const ReportInput input = driver.summarise(summary);
+    if (parts.write_report) {
+      parts.write_report(input);
+    }
+  }
+  std::fprintf(parts.out, "\n%s\n", summary_table(summary).c_str());
+  const auto shown_file = parts.write_report ? "report.html" : "summary.json";
+  std::fprintf(parts.out, "%s\n",
+               std::filesystem::absolute(driver.folder() / shown_file).lexically_normal().c_str());
+  return 0;
+}
+
+/// `error: ` before every line, and only the first line of what other libraries say.
+inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
+  for (std::size_t at = 0; at <= text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    if (end > at) {
+      std::fprintf(err, "error: %.*s\n", static_cast<int>(end - at), text.data() + at);
+      if (!all_lines) {
+        return;
+      }
+    }
+    at = end + 1;
+  }
+}
+
+} // namespace detail
+
+/// Runs a program and returns its exit code: 0, 2 for bad input, 1 for any failure. Errors are one
+/// sentence each on `parts.err`, with `error: ` in front.
+template <class... Pipelines>
+int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
+  try {
+    return detail::run_program_unguarded<Pipelines...>(argc, argv, parts);
+  } catch (const InputError& error) {
+    detail::print_error(parts.err, error.what(), true);
+    return InputError::exit_code;
+  } catch (const Failure& error) {
+    detail::print_error(parts.err, error.what(), true);
+    return Failure::exit_code;
+  } catch (const std::bad_alloc&) {
+    detail::print_error(parts.err, "this machine has not enough memory for this run", false);
+    return Failure::exit_code;
+  } catch (const std::exception& error) {
+    detail::print_error(parts.err, error.what(), false);
+    return Failure::exit_code;
+  }
+}
+
+} // namespace d2c

@@ -1,0 +1,23 @@
+#pragma once
+/// d2c::run: the main function of a program with one pipeline.
+
+#include <d2c/app/network_of.hpp>
+#include <d2c/app/program.hpp>
+#include <d2c/app/report.hpp>
+#include <d2c/app/source_data.hpp>
+#include <d2c/app/torch_backend.hpp>
+
+namespace d2c {
+
+/// Runs the pipeline P as the command line says: `run` (default), `check`, `describe`, `plan`, a
+/// stage's name, or `report`; results go to `<out>/<name>/`. Returns the exit code: 0, 2 for bad
+/// input, 1 for a failure.
+template <class P>
+int run(int argc, const char* const* argv) {
+  const TorchBackend backend;
+  return run_program<P>(
+      argc, argv,
+      {.backend = backend, .write_report = [](const ReportInput& input) { write_report(input); }});
+}
+
+} // namespace d2c

@@ -1,0 +1,174 @@
+#pragma once
+/// From the source of a pipeline to its images and its codec: by its types, or by [data] where the
+/// types leave them open.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <d2c/app/experiment_facts.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/codec.hpp>
+#include <d2c/data/from.hpp>
+#include <d2c/data/load_fashion_mnist.hpp>
+#include <d2c/data/pixels_codec.hpp>
+#include <d2c/data/source.hpp>
+#include <d2c/version.hpp>
+
+namespace d2c {
+
+namespace detail {
+
+inline std::string missing_part(std::string_view what, std::string_view name) {
+  return std::string(what) + " " + std::string(name) + ": expected one that d2c " +
+         std::string(version) + " can read, found only its facts";
+}
+
+/// Stands for a codec without a network here; every use throws InputError.
+class MissingCodec : public Codec {
+public:
+  explicit MissingCodec(std::string sentence) : sentence_{std::move(sentence)} {}
+
+  [[nodiscard]] Tensor encode(const ImageSet&, std::span<const std::int64_t>) const override {
+    throw InputError(sentence_);
+  }
+
+  [[nodiscard]] Tensor decode(const Tensor&) const override { throw InputError(sentence_); }
+
+  [[nodiscard]] int channels(const ImageSet&) const override { throw InputError(sentence_); }
+
+  [[nodiscard]] int height(const ImageSet&) const override { throw InputError(sentence_); }
+
+  [[nodiscard]] int width(const ImageSet&) const override { throw InputError(sentence_); }
+
+private:
+  std::string sentence_;
+};
+
+template <class D>
+ImageLoader loader_of(const DataConfig& data) {
+  return [data](Split split) -> ImageSet {
+    if constexpr (requires { load_images(D{}, data, split); }) {
+      return load_images(D{}, data, split);
+    } else {
+      throw InputError("[data] dataset: " + missing_part("data set", D::name));
+    }
+  };
+}
+
+template <class D>
+void check_dataset(const DataConfig& data, Problems& problems) {
+  if constexpr (requires { check_images(D{}, data, problems); }) {
+    check_images(D{}, data, problems);
+  } else {
+    if (data.root.empty() || !std::filesystem::is_directory(data.root)) {
+      problems.add("[data] root",
+                   "expected the folder of " + std::string(D::name) + ", found " +
+                       (data.root.empty() ? "an empty string" : "no folder at " + data.root));
+    }
+    problems.add("[data] dataset", missing_part("data set", D::name));
+  }
+}
+
+template <class C>
+std::shared_ptr<const Codec> codec_named() {
+  if constexpr (requires { make_codec(C{}); }) {
+    return make_codec(C{});
+  } else {
+    return std::make_shared<MissingCodec>("[data] codec: " + missing_part("codec", C::name));
+  }
+}
+
+template <class C>
+void check_codec(Problems& problems) {
+  if constexpr (!requires { make_codec(C{}); }) {
+    problems.add("[data] codec", missing_part("codec", C::name));
+  }
+}
+
+/// Calls f<T>() for the given policy, or for the one of `known` that the configuration names.
+template <class Given, class Known, class Function>
+void with_policy_or_named(Known known, const std::string& name, std::string_view key,
+                          Function&& f) {
+  if constexpr (is_given<Given>) {
+    f.template operator()<Given>();
+  } else {
+    Problems problems;
+    with_named(known, name, key, problems, f);
+    problems.raise();
+  }
+}
+
+template <class DatasetPolicy>
+ImageLoader loader_for(const Sections& sections) {
+  const DataConfig& data = sections.get<DataConfig>();
+  ImageLoader loader;
+  with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
+                                      [&]<class D>() { loader = loader_of<D>(data); });
+  return loader;
+}
+
+template <class CodecPolicy>
+std::shared_ptr<const Codec> codec_for(const Sections& sections) {
+  std::shared_ptr<const Codec> codec;
+  with_policy_or_named<CodecPolicy>(KnownCodecs{}, sections.get<DataConfig>().codec, "codec",
+                                    [&]<class C>() { codec = codec_named<C>(); });
+  return codec;
+}
+
+template <class DatasetPolicy, class CodecPolicy>
+void check_data(const Sections& sections, Problems& problems) {
+  const DataConfig& data = sections.get<DataConfig>();
+  with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
+                                      [&]<class D>() { check_dataset<D>(data, problems); });
+  with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
+                                    [&]<class C>() { check_codec<C>(problems); });
+}
+
+} // namespace detail
+
+/// Loads a split of the source's data set. Throws InputError, when called, for a data set that this
+/// version knows only as facts.
+template <class... Policies>
+ImageLoader image_loader_of(const Source<Policies...>&, const Sections& sections) {
+  return detail::loader_for<typename Source<Policies...>::dataset>(sections);
+}
+
+inline ImageLoader image_loader_of(const From<CondensedPack>&, const Sections& sections) {
+  return detail::loader_for<NoPolicy>(sections);
+}
+
+/// The source's codec; one without a network in this version throws InputError when it is used.
+template <class... Policies>
+std::shared_ptr<const Codec> codec_of(const Source<Policies...>&, const Sections& sections,
+                                      const std::string&) {
+  return detail::codec_for<typename Source<Policies...>::codec>(sections);
+}
+
+inline std::shared_ptr<const Codec> codec_of(const From<CondensedPack>&, const Sections& sections,
+                                             const std::string&) {
+  return detail::codec_for<NoPolicy>(sections);
+}
+
+/// Reports missing files of the data set and codecs that cannot be made.
+template <class... Policies>
+void check_stage(const Source<Policies...>&, const StageContext& context, Problems& problems) {
+  using Stage = Source<Policies...>;
+  detail::check_data<typename Stage::dataset, typename Stage::codec>(context.sections, problems);
+}
+
+inline void check_stage(const From<CondensedPack>&, const StageContext& context,
+                        Problems& problems) {
+  const std::filesystem::path pack = context.section<DataConfig>().pack;
+  const auto file = std::filesystem::is_directory(pack) ? pack / "condensed.safetensors" : pack;
+  if (pack.empty() || !std::filesystem::is_regular_file(file)) {
+    problems.add("[data] pack",
+                 "expected the folder of a condensed pack, found " +
+                     (pack.empty() ? std::string("an empty string") : "no file " + file.string()));
+  }
+  detail::check_data<NoPolicy, NoPolicy>(context.sections, problems);
+}
+
+} // namespace d2c

@@ -1,0 +1,155 @@
+#pragma once
+/// A stage of a pipeline at run time: its description, its key, and the functions that check and
+/// run it. Made from the type here, used without types everywhere else.
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <d2c/app/stage_order.hpp>
+#include <d2c/config/dump.hpp>
+#include <d2c/core/hash.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/data_config.hpp>
+#include <d2c/models/transformer_size.hpp>
+
+namespace d2c {
+
+/// What is known of one stage before it runs.
+struct StageNode {
+  StageDescription text;
+  std::vector<std::string> autos;    ///< "AutoCondition is DCEmbedding"
+  std::vector<std::string> sections; ///< names of the configuration sections it reads
+  std::optional<NetworkShape> network;
+  std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
+  std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
+  std::string key;
+  int level = 0; ///< stages run level by level; equal levels of different arms are independent
+  std::function<void(StageContext&)> run; ///< empty for a source
+  std::function<void(const StageContext&, Problems&)> check;
+
+  [[nodiscard]] const std::string& kind() const { return text.kind; }
+};
+
+namespace detail {
+
+/// One section as text for the key. A file is represented by its content, so that moving it changes
+/// nothing and replacing it changes the key; the prompt concerns attaching alone.
+template <class Section>
+std::string key_text(const Section& section, bool with_prompt,
+                     std::map<std::string, std::string>& input_files) {
+  std::string text = "[" + std::string(Section::section) + "]\n";
+  for_each_field(section, [&](std::string_view key, const auto& field) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::same_as<Section, DataConfig>) {
+      if (key == "prompt" && !with_prompt) {
+        return;
+      }
+    }
+    std::string value = toml_value<Field>(field);
+    if constexpr (std::same_as<Field, std::string>) {
+      std::error_code ignored;
+      std::filesystem::path file = field;
+      if (std::filesystem::is_directory(file, ignored)) {
+        file /= "condensed.safetensors"; // a condensed pack is named by its folder
+      }
+      if (!field.empty() && std::filesystem::is_regular_file(file, ignored)) {
+        std::string& hash = input_files[file.string()];
+        if (hash.empty()) {
+          hash = hash_of_file(file);
+        }
+        value = "xxh3:" + hash;
+      }
+    }
+    text += std::string(key) + " = " + value + "\n";
+  });
+  return text;
+}
+
+template <class... Declared, class... Resolved>
+void name_autos(type_list<Declared...>, type_list<Resolved...>, std::vector<std::string>& autos) {
+  const std::vector<std::string_view> before{std::string_view{Declared::name}...};
+  const std::vector<std::string_view> after{std::string_view{Resolved::name}...};
+  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) {
+    if (before[i] != after[i]) {
+      autos.push_back(std::string(before[i]) + " is " + std::string(after[i]));
+    }
+  }
+}
+
+/// Stages without randomness say `static constexpr bool uses_seed = false`.
+template <class S>
+constexpr bool uses_seed() {
+  if constexpr (requires { S::uses_seed; }) {
+    return S::uses_seed;
+  } else {
+    return true;
+  }
+}
+
+} // namespace detail
+
+/// Changes when stored results of earlier versions must not be used any more.
+inline constexpr int store_format = 1;
+
+/// The node of stage `Declared`, resolved by the artifacts `Earlier` provides. `makers` maps each
+/// artifact that exists so far to the key of its maker; the stage's own artifacts are added. Equal
+/// keys mean equal results: the key covers the stage's type name, its sections with the content of
+/// the files they name, [data], the seed, and the keys of what it needs.
+template <class Declared, class Earlier>
+StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts,
+                          std::uint64_t seed, std::map<std::string, std::string>& makers) {
+  using S = resolved_stage_t<Declared, Earlier>;
+  StageNode node;
+  node.text = describe_stage<S>();
+  detail::name_autos(policies_of_t<Declared>{}, policies_of_t<S>{}, node.autos);
+
+  std::string text =
+      "d2c store " + std::to_string(store_format) + "\nstage " + node.text.name + "\n";
+  if (detail::uses_seed<S>() && node.text.kind != "source") {
+    text += "seed " + std::to_string(seed) + "\n";
+  }
+  using Read = unite_t<type_list<DataConfig>, sections_of_t<S>>;
+  for_each_type(Read{}, [&]<class Section>() {
+    node.sections.emplace_back(Section::section);
+    text += detail::key_text(sections.get<Section>(), node.text.kind == "attach", node.input_files);
+  });
+  for (const std::string_view need : node.text.needs) {
+    const std::string artifact{need};
+    node.made_from[artifact] = makers[artifact];
+    text += artifact + " " + makers[artifact] + "\n";
+  }
+  node.key = hash_of_text(text);
+  for (const std::string_view provided : node.text.provides) {
+    makers[std::string(provided)] = node.key;
+  }
+
+  if constexpr (requires {
+                  { network_of(S{}, facts, sections) } -> std::convertible_to<NetworkShape>;
+                }) {
+    node.network = network_of(S{}, facts, sections);
+  }
+  if constexpr (S::kind != std::string_view("source")) {
+    node.run = [](StageContext& context) { run_stage(S{}, context); };
+  }
+  if constexpr (requires(const StageContext& context, Problems& problems) {
+                  check_stage(S{}, context, problems);
+                }) {
+    node.check = [](const StageContext& context, Problems& problems) {
+      check_stage(S{}, context, problems);
+    };
+  }
+  return node;
+}
+
+} // namespace d2c

@@ -1,0 +1,123 @@
+#pragma once
+/// The result of a run for programs (summary.json) and for people (the table at the end).
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <d2c/app/report_input.hpp>
+#include <d2c/app/stage_order.hpp>
+#include <d2c/core/error.hpp>
+
+namespace d2c {
+
+/// `arms.<arm>.{images,steps,frechet,precision,recall,copies,...}` as far as the arm's evaluation
+/// has them, `seconds.{score,...,evaluate,total}` with each stage counted once however many arms
+/// share it, `stages` with what was reused, and `wall_seconds` of this call.
+inline nlohmann::ordered_json make_summary(const ReportInput& run,
+                                           const std::vector<std::int64_t>& steps) {
+  nlohmann::ordered_json summary;
+  summary["name"] = run.name;
+  for (std::size_t i = 0; i < run.arms.size(); ++i) {
+    const ReportArm& arm = run.arms[i];
+    nlohmann::ordered_json numbers = nlohmann::ordered_json::object();
+    if (const auto metrics = arm.artifacts.find("Metrics"); metrics != arm.artifacts.end()) {
+      const auto path = metrics->second / "metrics.json";
+      std::ifstream in(path);
+      try {
+        numbers = nlohmann::ordered_json::parse(in);
+      } catch (const nlohmann::json::exception&) {
+        throw Failure("cannot read " + path.string() + ": expected the metrics as JSON");
+      }
+    }
+    if (!numbers.contains("images")) {
+      if (const auto subset = arm.artifacts.find("Subset"); subset != arm.artifacts.end()) {
+        std::ifstream in(subset->second / "subset.csv");
+        const auto rows = std::count(std::istreambuf_iterator<char>(in), {}, '\n');
+        if (rows > 0) {
+          numbers["images"] = rows - 1;
+        }
+      }
+    }
+    if (steps[i] > 0) {
+      numbers["steps"] = steps[i];
+    }
+    summary["arms"][arm.name] = std::move(numbers);
+  }
+  double total = 0;
+  for (const std::string_view kind : stage_kinds) {
+    double seconds = 0;
+    bool any = false;
+    for (const StageSeconds& stage : run.seconds) {
+      if (stage.kind == kind) {
+        seconds += stage.seconds;
+        any = true;
+      }
+    }
+    if (any) {
+      summary["seconds"][std::string(kind)] = seconds;
+    }
+  }
+  for (const StageSeconds& stage : run.seconds) {
+    total += stage.seconds;
+    summary["stages"].push_back({{"kind", stage.kind},
+                                 {"stage", stage.stage},
+                                 {"arms", stage.arms},
+                                 {"seconds", stage.seconds},
+                                 {"reused", stage.reused}});
+  }
+  summary["seconds"]["total"] = total;
+  summary["wall_seconds"] = run.wall_seconds;
+  return summary;
+}
+
+/// One row per arm, one column per number, "-" where an arm has none; then the seconds.
+inline std::string summary_table(const nlohmann::ordered_json& summary) {
+  constexpr std::array<std::string_view, 6> columns = {"images",    "steps",  "frechet",
+                                                       "precision", "recall", "copies"};
+  std::string text;
+  char cell[48];
+  const auto add = [&](const char* format, const auto&... values) {
+    std::snprintf(cell, sizeof cell, format, values...);
+    text += cell;
+  };
+  std::size_t widest = 3;
+  for (const auto& [arm, numbers] : summary.at("arms").items()) {
+    widest = std::max(widest, arm.size());
+  }
+  const auto first = [&](const std::string& name) {
+    text += name + std::string(widest - name.size(), ' ');
+  };
+  first("arm");
+  for (const std::string_view column : columns) {
+    add("  %9s", std::string(column).c_str());
+  }
+  for (const auto& [arm, numbers] : summary.at("arms").items()) {
+    text += '\n';
+    first(arm);
+    for (const std::string_view column : columns) {
+      const auto found = numbers.find(std::string(column));
+      if (found == numbers.end() || !found->is_number()) {
+        add("  %9s", "-");
+      } else if (found->is_number_integer()) {
+        add("  %9lld", found->template get<long long>());
+      } else {
+        const double value = found->template get<double>();
+        add(value >= 10 ? "  %9.1f" : "  %9.4f", value);
+      }
+    }
+  }
+  text += "\n\nseconds:";
+  for (const auto& [kind, seconds] : summary.at("seconds").items()) {
+    add("  %s %.1f", kind.c_str(), seconds.template get<double>());
+  }
+  return text + "\n";
+}
+
+} // namespace d2c
