@@ -1,7 +1,6 @@
 #pragma once
 /// Named weights in a file of either kind, safetensors or PyTorch, seen alike.
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -10,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <d2c/core/error.hpp>
-#include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors.hpp>
+#include <d2c/io/tensor_io.hpp>
 #include <d2c/io/torch_checkpoint.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -49,41 +47,12 @@ public:
     return safetensors_ ? safetensors_->metadata() : std::map<std::string, std::string>{};
   }
 
-  /// A copy on the CPU in the stored dtype. Throws InputError for a name that is not there and for
-  /// element types that weights do not have.
+  /// A copy on the CPU in the stored dtype. Throws InputError for a name that is not there.
   [[nodiscard]] Tensor read(std::string_view name) const {
-    const DType dtype = safetensors_ ? safetensors_->entry(name).dtype : torch_->tensor(name).dtype;
-    Tensor tensor = at::empty(shape(name), element_type(name, dtype));
-    auto* bytes = static_cast<std::byte*>(tensor.mutable_data_ptr());
-    if (torch_) {
-      torch_->tensor(name).copy_to({bytes, tensor.nbytes()});
-    } else if (tensor.nbytes() > 0) {
-      std::memcpy(bytes, safetensors_->entry(name).bytes.data(), tensor.nbytes());
-    }
-    return tensor;
+    return safetensors_ ? to_tensor(*safetensors_, name) : to_tensor(*torch_, name);
   }
 
 private:
-  [[nodiscard]] at::ScalarType element_type(std::string_view name, DType dtype) const {
-    switch (dtype) {
-    case DType::F32:
-      return at::kFloat;
-    case DType::F64:
-      return at::kDouble;
-    case DType::F16:
-      return at::kHalf;
-    case DType::BF16:
-      return at::kBFloat16;
-    case DType::I64:
-      return at::kLong;
-    case DType::U8:
-      return at::kByte;
-    default:
-      throw InputError(path_.string() + ": expected tensor \"" + std::string(name) +
-                       "\" in a floating type, found " + std::string(name_of(dtype)));
-    }
-  }
-
   std::filesystem::path path_;
   std::unique_ptr<SafetensorsFile> safetensors_;
   std::unique_ptr<TorchCheckpoint> torch_;

@@ -46,6 +46,8 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   expect(std::isfinite(config.align_weight) && config.align_weight >= 0, "align_weight",
          "zero or a positive number", config.align_weight);
   expect(config.align_depth >= 0, "align_depth", "zero or a positive number", config.align_depth);
+  expect(config.align_hidden >= 0, "align_hidden", "zero or a positive number",
+         config.align_hidden);
   expect(config.checkpoint_every > 0, "checkpoint_every", "a positive number",
          config.checkpoint_every);
   expect(config.keep_checkpoints >= 0, "keep_checkpoints", "zero or a positive number",

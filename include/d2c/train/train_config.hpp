@@ -32,6 +32,7 @@ struct TrainConfig {
   bool text_dropout_joint = true;    ///< one draw for class and text, or two independent ones
   double align_weight = 0.5;         ///< of the alignment loss
   std::int64_t align_depth = 0;      ///< blocks before the projector; 0: by the network's depth
+  std::int64_t align_hidden = 0;     ///< width of the projector's layers; 0: by the network's width
   std::int64_t checkpoint_every = 50000;
   std::int64_t keep_checkpoints = 2; ///< how many step checkpoints stay; 0: all
   std::int64_t log_every = 10;       ///< updates per row of loss.csv
@@ -41,5 +42,5 @@ struct TrainConfig {
 
 D2C_CONFIG(d2c::TrainConfig, steps, batch, learning_rate, muon_learning_rate, beta1, beta2,
            weight_decay, warmup, schedule, final_factor, clip, ema, ema_warmup, class_dropout,
-           text_dropout_joint, align_weight, align_depth, checkpoint_every, keep_checkpoints,
-           log_every)
+           text_dropout_joint, align_weight, align_depth, align_hidden, checkpoint_every,
+           keep_checkpoints, log_every)

@@ -1,0 +1,95 @@
+#pragma once
+/// The body of the stage Trainer: from the condensed set to checkpoints.
+
+#include <cstdint>
+#include <string>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/tensor/device.hpp>
+#include <d2c/train/check_train_config.hpp>
+#include <d2c/train/denoiser_shape.hpp>
+#include <d2c/train/fit.hpp>
+#include <d2c/train/load_training_set.hpp>
+#include <d2c/train/train_config.hpp>
+#include <d2c/train/trainer.hpp>
+#include <d2c/train/training_set.hpp>
+
+namespace d2c {
+
+/// Adds what can be known to be wrong before any training: values of [train], and an alignment
+/// whose depth or token grid the network does not have.
+template <class... Policies>
+void check_stage(const Trainer<Policies...>&, const StageContext& context, Problems& problems) {
+  using Stage = Trainer<Policies...>;
+  const TrainConfig& config = context.section<TrainConfig>();
+  check_train_config(config, problems);
+  if constexpr (Stage::aligner::aligns) {
+    const ExperimentFacts& facts = context.facts;
+    constexpr TransformerSize size = Stage::model::size;
+    if (config.align_depth > size.depth) {
+      problems.add("train.align_depth", "expected at most the network's depth " +
+                                            std::to_string(size.depth) + ", found " +
+                                            std::to_string(config.align_depth));
+    }
+    const int grid = (facts.latent_height / size.patch) * (facts.latent_width / size.patch);
+    if (config.align_weight > 0 && facts.visual_tokens > 0 && grid > 0 &&
+        facts.visual_tokens != grid) {
+      problems.add(Stage::name(), "expected " + std::to_string(grid) +
+                                      " visual tokens per image, one per patch, found an encoder "
+                                      "with " +
+                                      std::to_string(facts.visual_tokens));
+    }
+  }
+}
+
+/// Trains the denoiser and leaves checkpoints and loss.csv in context.out. A run that was cut goes
+/// on from its newest checkpoint. Throws InputError where set, configuration and network do not
+/// fit.
+template <class... Policies>
+void run_stage(const Trainer<Policies...>&, StageContext& context) {
+  using Stage = Trainer<Policies...>;
+  using Conditioner = typename Stage::conditioner;
+  using Aligner = typename Stage::aligner;
+  const TrainConfig& config = context.section<TrainConfig>();
+  const bool aligned = Aligner::aligns && config.align_weight > 0;
+  const TrainingSet set = load_training_set(context, Conditioner::uses_text, aligned);
+
+  TrainingSizes sizes;
+  sizes.channels = static_cast<int>(set.latents.size(1));
+  sizes.height = static_cast<int>(set.latents.size(2));
+  sizes.width = static_cast<int>(set.latents.size(3));
+  sizes.classes = context.facts.classes;
+  if (Conditioner::uses_text) {
+    sizes.text_tokens = static_cast<int>(set.text_tokens.size(1));
+    sizes.text_width = static_cast<int>(set.text_tokens.size(2));
+  }
+  if (sizes.classes == 0) {
+    sizes.classes = Conditioner::uses_text ? static_cast<int>(set.text_tokens.size(0))
+                                           : context.images(Split::train).classes();
+  }
+  if (aligned) {
+    sizes.visual_width = static_cast<int>(set.visual_tokens.size(2));
+  }
+  const NetworkShape shape =
+      denoiser_shape<typename Stage::model, typename Stage::objective, Aligner, Conditioner>(
+          sizes, config);
+  if (aligned && set.visual_tokens.size(1) != shape.tokens()) {
+    throw InputError("training set: expected " + std::to_string(shape.tokens()) +
+                     " visual tokens per image, one per patch of the network, found " +
+                     std::to_string(set.visual_tokens.size(1)));
+  }
+
+  DiffusionTransformer network(shape, device_from(context.device), context.seed);
+  FitOptions options;
+  options.seed = context.seed;
+  options.folder = context.out;
+  options.progress = &context.progress;
+  options.label = "train";
+  fit<typename Stage::objective, Aligner, Conditioner, typename Stage::optimizer,
+      typename Stage::time_distribution>(network, set, config, options);
+}
+
+} // namespace d2c

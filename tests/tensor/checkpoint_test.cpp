@@ -1,0 +1,281 @@
+// Oracles: the same training without an interruption, and files damaged by hand.
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <csignal>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch.hpp>
+
+#include <d2c/core/rng.hpp>
+#include <d2c/diffusion/flow_matching.hpp>
+#include <d2c/diffusion/uniform_time.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/load_weights.hpp>
+#include <d2c/models/network_shape_json.hpp>
+#include <d2c/train/dc_embedding.hpp>
+#include <d2c/train/fit.hpp>
+#include <d2c/train/load_denoiser.hpp>
+
+using namespace d2c;
+namespace fs = std::filesystem;
+
+extern char** environ;
+
+namespace {
+
+struct Folder {
+  fs::path path;
+
+  explicit Folder(const std::string& name)
+      : path(fs::temp_directory_path() / ("d2c-checkpoint-" + std::to_string(::getpid()) + name)) {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  ~Folder() { fs::remove_all(path); }
+};
+
+NetworkShape shape() {
+  NetworkShape shape;
+  shape.size = {2, 32, 2, 2};
+  shape.channels = 1;
+  shape.height = shape.width = 4;
+  shape.classes = 2;
+  shape.text_embedding = true;
+  shape.text_tokens = 3;
+  shape.text_width = 5;
+  shape.align_depth = 1;
+  shape.align_width = 6;
+  shape.align_hidden = 16;
+  return shape;
+}
+
+TrainingSet training_set() {
+  TrainingSet set;
+  set.labels = at::arange(12, at::kLong).remainder(2);
+  set.latents = at::linspace(-3, 3, 12 * 16).view({12, 1, 4, 4}).sin();
+  set.text_tokens = at::linspace(-1, 1, 2 * 3 * 5).view({2, 3, 5});
+  set.text_mask = at::ones({2, 3});
+  set.visual_tokens = at::linspace(-1, 2, 12 * 4 * 6).view({12, 4, 6}).cos();
+  return set;
+}
+
+TrainConfig train_config(std::int64_t steps) {
+  TrainConfig config;
+  config.steps = steps;
+  config.batch = 8;
+  config.learning_rate = 3e-3;
+  config.schedule = "cosine";
+  config.checkpoint_every = 3;
+  config.keep_checkpoints = 2;
+  config.log_every = 1;
+  return config;
+}
+
+FitResult train(const fs::path& folder, std::int64_t steps, std::uint64_t seed = 5) {
+  DiffusionTransformer network(shape(), at::kCPU, 7);
+  FitOptions options;
+  options.seed = seed;
+  options.folder = folder;
+  return fit<FlowMatching, REPAAlign, DCEmbedding, Muon, UniformTime>(network, training_set(),
+                                                                      train_config(steps), options);
+}
+
+std::string content(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string message(auto&& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError was thrown";
+}
+
+constexpr std::int64_t long_run = 60;
+
+pid_t start_child(const fs::path& folder) {
+  ::setenv("D2C_CHECKPOINT_TEST_FOLDER", folder.c_str(), 1);
+  const std::string self = fs::read_symlink("/proc/self/exe").string();
+  std::vector<std::string> words{self, "checkpoint child"};
+  std::vector<char*> arguments{words[0].data(), words[1].data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  REQUIRE(::posix_spawn(&child, self.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+  return child;
+}
+
+} // namespace
+
+TEST_CASE("checkpoint child", "[.]") {
+  const char* folder = std::getenv("D2C_CHECKPOINT_TEST_FOLDER");
+  REQUIRE(folder != nullptr);
+  train(folder, long_run);
+}
+
+TEST_CASE("checkpoint: a training that is killed again and again ends with the same bytes") {
+  Folder whole("-whole");
+  train(whole.path, long_run);
+
+  Folder killed("-killed");
+  int kills = 0;
+  bool finished = false;
+  for (std::uint32_t attempt = 0; !finished && attempt < 100; ++attempt) {
+    const pid_t child = start_child(killed.path);
+    // Wait until this process has written a checkpoint of its own, then for a random moment.
+    const auto before = CheckpointFolder(killed.path).steps();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    int status = 0;
+    pid_t gone = 0;
+    while (gone == 0 && CheckpointFolder(killed.path).steps() == before &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      gone = ::waitpid(child, &status, WNOHANG);
+    }
+    if (gone == 0 && kills < 5) {
+      const float moment = uniform({static_cast<std::uint64_t>(::getpid()), Stream::test, attempt});
+      std::this_thread::sleep_for(std::chrono::microseconds(static_cast<long>(60000 * moment)));
+      ::kill(child, SIGKILL);
+    }
+    if (gone == 0) {
+      ::waitpid(child, &status, 0);
+    }
+    if (WIFSIGNALED(status)) {
+      ++kills;
+    } else {
+      REQUIRE(WIFEXITED(status));
+      REQUIRE(WEXITSTATUS(status) == 0);
+      finished = true;
+    }
+  }
+  CHECK(finished);
+  CHECK(kills >= 2);
+  CHECK(content(killed.path / "final.safetensors") == content(whole.path / "final.safetensors"));
+  CHECK(content(killed.path / "loss.csv") == content(whole.path / "loss.csv"));
+}
+
+TEST_CASE("checkpoint: the denoiser comes back with its averaged or last weights and its prompts") {
+  Folder folder("-load");
+  const FitResult result = train(folder.path, 5);
+  const auto averaged = load_denoiser(folder.path / "final.safetensors", at::kCPU);
+  const auto last = load_denoiser(folder.path / "final.safetensors", at::kCPU, false);
+  CHECK(averaged->shape() == shape());
+  CHECK(at::equal(averaged->parameters().values(), result.average));
+  CHECK_FALSE(at::equal(last->parameters().values(), result.average));
+  const at::NoGradGuard no_grad;
+  Conditioning conditioning;
+  conditioning.labels = at::tensor({0, 2}, at::kLong);
+  const Tensor prediction =
+      averaged->forward(at::zeros({2, 1, 4, 4}), at::full({2}, 0.5), conditioning).prediction;
+  CHECK(prediction.isfinite().all().item<bool>());
+  CHECK_FALSE(at::equal(prediction[0], prediction[1]));
+  CHECK(at::equal(load_denoiser(folder.path / "step-0000003.safetensors", at::kCPU)
+                      ->parameters()
+                      .value("pos_embed"),
+                  averaged->parameters().value("pos_embed")));
+}
+
+TEST_CASE("checkpoint: another training in the same folder is refused with the difference") {
+  Folder folder("-other");
+  train(folder.path, 5);
+  CHECK_THAT(message([&] { train(folder.path, 6); }),
+             Catch::Contains("final.safetensors: expected a checkpoint of the same training "
+                             "(train.steps=6), found one with train.steps=5"));
+  CHECK_THAT(message([&] { train(folder.path, 5, 6); }),
+             Catch::Contains("(seed=6), found one with seed=5"));
+}
+
+TEST_CASE("checkpoint: truncated and foreign files are refused in one sentence") {
+  Folder folder("-damaged");
+  train(folder.path, 5);
+  const fs::path step = folder.path / "step-0000003.safetensors";
+  fs::remove(folder.path / "final.safetensors");
+  fs::resize_file(step, fs::file_size(step) - 100);
+  CHECK_THAT(message([&] { train(folder.path, 5); }),
+             Catch::Contains("step-0000003.safetensors") && Catch::Contains("truncated"));
+  save_tensors(step, {{"weight", at::ones({2})}});
+  CHECK_THAT(message([&] { train(folder.path, 5); }),
+             Catch::Contains("step-0000003.safetensors: expected a checkpoint of this library"));
+  CHECK_THAT(message([&] { load_denoiser(step, at::kCPU); }),
+             Catch::Contains("expected a checkpoint of this library"));
+  save_tensors(step, {{"weight", at::ones({2})}},
+               {{"format", "d2c-checkpoint-1"}, {"network", "{\"family\": \"unet\"}"}});
+  CHECK_THAT(message([&] { load_denoiser(step, at::kCPU); }),
+             Catch::Contains("expected a network of family dit or sit, found \"unet\""));
+  save_tensors(step, {{"weight", at::ones({2})}},
+               {{"format", "d2c-checkpoint-1"}, {"network", "17"}});
+  CHECK_THAT(message([&] { load_denoiser(step, at::kCPU); }),
+             Catch::Contains("expected the shape of a network as JSON"));
+  CHECK_THAT(message([&] { load_denoiser(folder.path / "none.safetensors", at::kCPU); }),
+             Catch::Contains("none.safetensors"));
+}
+
+TEST_CASE("weights: a published state dict loads, and every misfit is listed at once") {
+  Folder folder("-published");
+  NetworkShape plain = shape();
+  plain.text_embedding = false;
+  plain.align_depth = 0;
+  DiffusionTransformer source(plain, at::kCPU, 1);
+  source.parameters().value("blocks.0.attn.proj.bias").fill_(0.5f);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const ParameterEntry& entry : source.parameters().entries()) {
+    tensors.emplace_back(entry.name, source.parameters().value(entry.name));
+  }
+  const fs::path path = folder.path / "published.safetensors";
+  save_tensors(path, tensors);
+  DiffusionTransformer target(plain, at::kCPU, 2);
+  load_published(path, target.parameters());
+  CHECK(at::equal(target.parameters().values(), source.parameters().values()));
+
+  auto nested = tensors;
+  for (auto& [name, tensor] : nested) {
+    name = "ema." + name;
+    tensor = tensor.to(at::kDouble);
+  }
+  save_tensors(path, nested);
+  DiffusionTransformer other(plain, at::kCPU, 3);
+  load_published(path, other.parameters());
+  CHECK(at::equal(other.parameters().values(), source.parameters().values()));
+
+  tensors[0].second = at::zeros({32, 4, 2, 2});
+  tensors[1].first = "x_embedder.proj.offset";
+  save_tensors(path, tensors);
+  const Tensor before = target.parameters().values().clone();
+  CHECK(message([&] { load_published(path, target.parameters()); }) ==
+        path.string() +
+            ": expected the weights of this network, found: mis-shaped x_embedder.proj.weight, "
+            "expected [32, 1, 2, 2], found [32, 4, 2, 2]; missing x_embedder.proj.bias [32]; "
+            "unexpected x_embedder.proj.offset [32]");
+  CHECK(at::equal(target.parameters().values(), before));
+}
+
+TEST_CASE("network shape: JSON keeps every field") {
+  NetworkShape all = shape();
+  all.family = Family::dit;
+  all.learn_sigma = true;
+  all.class_embedding = false;
+  CHECK(network_shape_from_json(network_shape_to_json(all), "here") == all);
+}
