@@ -150,8 +150,8 @@ D2C_MISTAKE(objective_family, "d2c.objective.family",
             "the objective does not belong to the family of the model. Fix: use NoisePrediction "
             "with DiT and FlowMatching with SiT")
 D2C_MISTAKE(sampler_objective, "d2c.sampler.objective",
-            "the sampling method does not read what the model was trained to predict. Fix: use "
-            "DDPM after NoisePrediction and Euler, Heun or EulerMaruyama after FlowMatching")
+            "the sampling method cannot read what the model predicts. Fix: use DDPM after "
+            "NoisePrediction and Euler, Heun or EulerMaruyama after FlowMatching")
 D2C_MISTAKE(budget_interval, "d2c.budget.interval",
             "the budget times the interval goes past the end of the largest class. Fix: lower one "
             "of the two")

@@ -1,10 +1,15 @@
 #pragma once
 /// Selection of the easiest or the hardest images of a class.
 
+#include <cstddef>
+#include <numeric>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/roles.hpp>
+#include <d2c/select/candidate.hpp>
 
 namespace d2c {
 
@@ -13,6 +18,13 @@ struct Min {
   using role = roles::selection;
   static constexpr std::string_view name = "Min";
   static constexpr auto needs = set_of<Scores>;
+
+  [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate>,
+                                                const SelectionRequest& request) const {
+    std::vector<std::size_t> positions(static_cast<std::size_t>(request.budget));
+    std::iota(positions.begin(), positions.end(), std::size_t{0});
+    return positions;
+  }
 };
 
 /// The highest scores of every class. Selector policy of role selection.
@@ -20,6 +32,13 @@ struct Max {
   using role = roles::selection;
   static constexpr std::string_view name = "Max";
   static constexpr auto needs = set_of<Scores>;
+
+  [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> sorted,
+                                                const SelectionRequest& request) const {
+    std::vector<std::size_t> positions(static_cast<std::size_t>(request.budget));
+    std::iota(positions.begin(), positions.end(), sorted.size() - positions.size());
+    return positions;
+  }
 };
 
 } // namespace d2c
