@@ -23,4 +23,4 @@ struct DataConfig {
 
 } // namespace d2c
 
-D2C_CONFIG(d2c::DataConfig, dataset, codec, root, limit_per_class, prompt, pack);
+D2C_CONFIG(d2c::DataConfig, dataset, codec, root, limit_per_class, prompt, pack)

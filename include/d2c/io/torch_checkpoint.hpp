@@ -146,6 +146,9 @@ private:
   static constexpr std::array<unsigned char, 15> legacy_start = {
       0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 
+  /// Wide enough for a product of two 64-bit numbers; GNU C++, on every target we build for.
+  __extension__ typedef unsigned __int128 Wide;
+
   static bool is_legacy(std::span<const std::byte> bytes) {
     return bytes.size() >= legacy_start.size() &&
            std::memcmp(bytes.data(), legacy_start.data(), legacy_start.size()) == 0;
@@ -414,16 +417,16 @@ private:
     tensor.shape = described.shape;
     tensor.strides = described.strides;
     // The last element reached, in unsigned 128-bit arithmetic so that no lying extent wraps.
-    unsigned __int128 last = static_cast<std::uint64_t>(described.storage.offset);
+    Wide last = static_cast<std::uint64_t>(described.storage.offset);
     last += static_cast<std::uint64_t>(described.offset);
-    const unsigned __int128 first = last;
-    unsigned __int128 count = 1;
-    constexpr auto limit = static_cast<unsigned __int128>(std::numeric_limits<std::int64_t>::max());
+    const Wide first = last;
+    Wide count = 1;
+    constexpr auto limit = static_cast<Wide>(std::numeric_limits<std::int64_t>::max());
     bool empty = false;
     for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
       empty = empty || tensor.shape[d] == 0;
       if (tensor.shape[d] > 1) {
-        last += static_cast<unsigned __int128>(static_cast<std::uint64_t>(tensor.shape[d] - 1)) *
+        last += static_cast<Wide>(static_cast<std::uint64_t>(tensor.shape[d] - 1)) *
                 static_cast<std::uint64_t>(tensor.strides[d]);
         count *= static_cast<std::uint64_t>(tensor.shape[d]);
       }

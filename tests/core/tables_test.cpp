@@ -1,0 +1,270 @@
+/// CSV, PNG and NumPy archives. Oracles: RFC 4180 texts and file layouts by hand; libpng's encoder
+/// against its decoder. Python's view of the same files is in the formats reference test.
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+
+#include <d2c/io/csv.hpp>
+#include <d2c/io/npz.hpp>
+#include <d2c/io/png.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Catch::Matchers::Contains;
+
+class Folder {
+public:
+  Folder() : path_{fs::temp_directory_path() / ("d2c-tables-" + std::to_string(::getpid()))} {
+    fs::create_directories(path_);
+  }
+
+  ~Folder() { fs::remove_all(path_); }
+
+  fs::path operator/(const char* name) const { return path_ / name; }
+
+private:
+  fs::path path_;
+};
+
+fs::path written(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+  return path;
+}
+
+std::string content(const fs::path& path) {
+  const d2c::MappedFile file{path};
+  return std::string(file.text());
+}
+
+using Rows = std::vector<std::vector<std::string>>;
+
+Rows rows_of(const fs::path& path) {
+  d2c::CsvReader reader{path};
+  Rows rows;
+  std::vector<std::string> fields;
+  while (reader.next(fields)) {
+    rows.push_back(fields);
+  }
+  return rows;
+}
+
+} // namespace
+
+TEST_CASE("csv: quoting follows RFC 4180 and numbers keep every bit") {
+  const Folder folder;
+  d2c::CsvWriter table{folder / "a.csv", {"text", "real", "count"}};
+  table.row("plain", 0.1, 7);
+  table.row("a, b", std::nextafter(1.0, 2.0), -1);
+  table.row("say \"hi\"", 0.1f, std::int64_t{1} << 60);
+  table.row("two\nlines", std::numeric_limits<double>::quiet_NaN(), 0);
+  table.row("", std::numeric_limits<double>::denorm_min(), 0);
+  CHECK_FALSE(fs::exists(folder / "a.csv"));
+  table.commit();
+  CHECK(content(folder / "a.csv") == "text,real,count\n"
+                                     "plain,0.1,7\n"
+                                     "\"a, b\",1.0000000000000002,-1\n"
+                                     "\"say \"\"hi\"\"\",0.1,1152921504606846976\n"
+                                     "\"two\nlines\",,0\n"
+                                     ",5e-324,0\n");
+  const Rows rows = rows_of(folder / "a.csv");
+  REQUIRE(rows.size() == 5);
+  CHECK(rows[1][0] == "a, b");
+  CHECK(rows[2][0] == "say \"hi\"");
+  CHECK(rows[3][0] == "two\nlines");
+  const d2c::CsvReader reader{folder / "a.csv"};
+  CHECK(reader.number<double>(rows[1][1], "real") == std::nextafter(1.0, 2.0));
+  CHECK(reader.number<float>(rows[2][1], "real") == 0.1f);
+  CHECK_THROWS_AS(table.row("too few", 1), d2c::Failure);
+}
+
+TEST_CASE("csv: what other programs write is read") {
+  const Folder folder;
+  const Rows expected{{"1", "2"}, {"", "x y"}};
+  CHECK(rows_of(written(folder / "a", "a,b\r\n1,2\r\n,\"x y\"\r\n")) == expected);
+  CHECK(rows_of(written(folder / "a", "\xef\xbb\xbf"
+                                      "a,b\n1,2\n,x y")) == expected);
+  CHECK(rows_of(written(folder / "a", "a,b\n\"1\",\"2\"\n\"\",\"x y\"")) == expected);
+  CHECK(rows_of(written(folder / "a", "a,b\n1,")) == Rows{{"1", ""}});
+  CHECK(rows_of(written(folder / "a", "a,b\n")).empty());
+}
+
+TEST_CASE("csv: a wrong table is refused with file and line") {
+  const Folder folder;
+
+  struct Case {
+    const char* what;
+    std::string bytes;
+    const char* message;
+  };
+
+  const Case cases[] = {
+      {"nothing", "", "expected a CSV file with a header row"},
+      {"too many fields", "a,b\n1,2\n1,2,3\n", "bad.csv:3: expected 2 fields"},
+      {"too few fields", "a,b\n1\n", "bad.csv:2: expected 2 fields"},
+      {"a blank line", "a,b\n1,2\n\n1,2\n", "bad.csv:3: expected 2 fields"},
+      {"an open quote", "a,b\n1,\"2\n", "found the end of the file"},
+      {"a quote inside", "a,b\n1,2\"3\n", "bad.csv:2: expected quotes only around whole fields"},
+      {"text behind a quote", "a,b\n\"x\ny\"z,2\n", "bad.csv:2: expected a comma"},
+      {"a row below a field of two lines", "a,b\n\"x\ny\",2\n1\n", "bad.csv:4: expected 2 fields"},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.what);
+    const auto path = written(folder / "bad.csv", wrong.bytes);
+    CHECK_THROWS_AS(rows_of(path), d2c::InputError);
+    CHECK_THROWS_WITH(rows_of(path), Contains("bad.csv") && Contains(wrong.message));
+  }
+  d2c::CsvReader reader{written(folder / "a.csv", "a,b\n1e999,0x1\n")};
+  std::vector<std::string_view> fields;
+  REQUIRE(reader.next(fields));
+  CHECK_THROWS_WITH(reader.number<double>(fields[0], "a"),
+                    Contains("a.csv:2") && Contains("1e999"));
+  CHECK_THROWS_AS(reader.number<int>(fields[1], "b"), d2c::InputError);
+  CHECK_THROWS_WITH(reader.column("c"), Contains("\"c\"") && Contains("\"a,b\""));
+}
+
+TEST_CASE("png: grey and RGB survive a round trip") {
+  const Folder folder;
+  for (const int channels : {1, 3}) {
+    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(5 * 7 * channels));
+    std::iota(pixels.begin(), pixels.end(), std::uint8_t{100});
+    d2c::write_png(folder / "a.png", pixels, 7, 5, channels);
+    const auto image = d2c::read_png(folder / "a.png");
+    CHECK(image.width == 7);
+    CHECK(image.height == 5);
+    CHECK(image.channels == channels);
+    CHECK(image.pixels == pixels);
+  }
+  const std::vector<std::uint8_t> six(6, 0);
+  CHECK_THROWS_AS(d2c::encode_png(six, 2, 2, 1), d2c::Failure);
+  CHECK_THROWS_AS(d2c::encode_png(six, 3, 1, 2), d2c::Failure);
+}
+
+TEST_CASE("png: wrong files are refused") {
+  const Folder folder;
+  const std::vector<std::uint8_t> pixels(32 * 32, 9);
+  const auto encoded = d2c::encode_png(pixels, 32, 32, 1);
+  const std::string good(encoded.begin(), encoded.end());
+  const auto big_endian = [](std::uint32_t value) {
+    return std::string{static_cast<char>(value >> 24), static_cast<char>(value >> 16),
+                       static_cast<char>(value >> 8), static_cast<char>(value)};
+  };
+  // Width, height, depth and colour of the header, with its checksum made right again.
+  const auto with_header = [&](std::uint32_t width, std::uint32_t height, char depth, char colour) {
+    std::string bytes = good;
+    const std::string chunk = "IHDR" + big_endian(width) + big_endian(height) +
+                              std::string{depth, colour, '\0', '\0', '\0'};
+    const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(chunk.data()), chunk.size());
+    bytes.replace(12, chunk.size(), chunk);
+    bytes.replace(12 + chunk.size(), 4, big_endian(static_cast<std::uint32_t>(crc)));
+    return bytes;
+  };
+  REQUIRE_NOTHROW(d2c::read_png(written(folder / "a", with_header(32, 32, 8, 0))));
+
+  struct Case {
+    const char* what;
+    std::string bytes;
+    const char* message;
+  };
+
+  const Case cases[] = {
+      {"nothing", "", "expected a PNG file"},
+      {"a JPEG", "\xff\xd8\xff\xe0 and more", "expected a PNG file"},
+      {"a cut header", good.substr(0, 20), "damage"},
+      {"cut data", good.substr(0, good.size() - 14), "damage"},
+      {"16 bits", with_header(32, 32, 16, 0), "16 bits a channel"},
+      {"transparency", with_header(32, 32, 8, 6), "transparency"},
+      {"a header of 10^12 pixels", with_header(1000000, 1000000, 8, 2), "1000000 x 1000000"},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.what);
+    const auto path = written(folder / "bad.png", wrong.bytes);
+    CHECK_THROWS_AS(d2c::read_png(path), d2c::InputError);
+    CHECK_THROWS_WITH(d2c::read_png(path), Contains("bad.png") && Contains(wrong.message));
+  }
+}
+
+TEST_CASE("npz: arrays survive a round trip") {
+  const Folder folder;
+  std::vector<std::uint8_t> images(2 * 4 * 5 * 3);
+  std::iota(images.begin(), images.end(), std::uint8_t{0});
+  const std::vector<std::int64_t> labels{3, -7};
+  const std::vector<float> none;
+  const std::vector<double> scalar{0.5};
+  d2c::write_npz(folder / "a.npz",
+                 {{"arr_0", d2c::DType::U8, {2, 4, 5, 3}, std::as_bytes(std::span(images))},
+                  {"arr_1", d2c::DType::I64, {2}, std::as_bytes(std::span(labels))},
+                  {"none", d2c::DType::F32, {0, 3}, std::as_bytes(std::span(none))},
+                  {"scalar", d2c::DType::F64, {}, std::as_bytes(std::span(scalar))}});
+  const d2c::NpzFile file{folder / "a.npz"};
+  CHECK(file.names() == std::vector<std::string>{"arr_0", "arr_1", "none", "scalar"});
+  const auto first = file.array("arr_0");
+  CHECK(first.shape == std::vector<std::int64_t>{2, 4, 5, 3});
+  REQUIRE(first.bytes.size() == images.size());
+  CHECK(std::memcmp(first.bytes.data(), images.data(), images.size()) == 0);
+  const auto second = file.array("arr_1");
+  CHECK(second.dtype == d2c::DType::I64);
+  CHECK(second.shape == std::vector<std::int64_t>{2});
+  CHECK(std::memcmp(second.bytes.data(), labels.data(), 16) == 0);
+  CHECK(file.array("none").shape == std::vector<std::int64_t>{0, 3});
+  CHECK(file.array("scalar").shape.empty());
+  CHECK_THROWS_WITH(file.array("arr_2"), Contains("arr_2.npy"));
+  CHECK_THROWS_AS(d2c::write_npz(folder / "b.npz", {{"x", d2c::DType::F32, {3}, first.bytes}}),
+                  d2c::Failure);
+  CHECK_THROWS_AS(
+      d2c::write_npz(folder / "b.npz", {{"x", d2c::DType::BF16, {1}, first.bytes.first(2)}}),
+      d2c::Failure);
+  CHECK_FALSE(fs::exists(folder / "b.npz"));
+}
+
+TEST_CASE("npz: wrong archives are refused") {
+  const Folder folder;
+  const std::vector<std::uint8_t> six{1, 2, 3, 4, 5, 6};
+  d2c::write_npz(folder / "a.npz", {{"x", d2c::DType::U8, {2, 3}, std::as_bytes(std::span(six))}});
+  const std::string good = content(folder / "a.npz");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string bytes = good;
+    REQUIRE(from.size() == to.size());
+    REQUIRE(bytes.find(from) != std::string::npos);
+    return bytes.replace(bytes.find(from), from.size(), to);
+  };
+
+  struct Case {
+    const char* what;
+    std::string bytes;
+    const char* message;
+  };
+
+  const Case cases[] = {
+      {"nothing", "", "another beginning"},
+      {"a plain array", "\x93NUMPY", "another beginning"},
+      {"Fortran order", with("False", "True "), "in C order"},
+      {"objects", with("|u1", "|O8"), "little-endian number type"},
+      {"big-endian", with("|u1", ">u2"), "little-endian number type"},
+      {"a larger shape", with("(2, 3)", "(2, 4)"), "to fit its shape"},
+      {"a huge shape", with("'shape': (2, 3), }  ", "'shape': (9999999,)}"), "to fit its shape"},
+      {"a negative shape", with("(2, 3)", "(-2,3)"), "shape of numbers"},
+      {"no array inside", with("\x93NUMPY", "\x93NumPy"), "NumPy file"},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.what);
+    const auto path = written(folder / "bad.npz", wrong.bytes);
+    const auto load = [&] { return d2c::NpzFile{path}.array("x").shape; };
+    CHECK_THROWS_AS(load(), d2c::InputError);
+    CHECK_THROWS_WITH(load(), Contains("bad.npz") && Contains(wrong.message));
+  }
+  for (std::size_t size = 0; size < good.size(); size += 3) {
+    const auto path = written(folder / "cut.npz", good.substr(0, size));
+    CHECK_THROWS_AS(d2c::NpzFile{path}, d2c::InputError);
+  }
+}
