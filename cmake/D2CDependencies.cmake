@@ -35,10 +35,6 @@ function(d2c_find_dependencies)
   d2c_find_shared(ZLIB z zlib1g-dev)
   d2c_find_header(PNG png.h libpng-dev)
   d2c_find_shared(PNG png libpng-dev)
-  d2c_find_header(FMT fmt/format.h libfmt-dev)
-  d2c_find_shared(FMT fmt libfmt-dev)
-  d2c_find_header(SPDLOG spdlog/spdlog.h libspdlog-dev)
-  d2c_find_shared(SPDLOG spdlog libspdlog-dev)
   d2c_find_header(UTF8PROC utf8proc.h libutf8proc-dev)
   d2c_find_shared(UTF8PROC utf8proc libutf8proc-dev)
   if(missing)
@@ -50,7 +46,7 @@ function(d2c_find_dependencies)
   find_package(Threads REQUIRED)
   add_library(d2c::dependencies INTERFACE IMPORTED GLOBAL)
   set(folders "")
-  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG FMT SPDLOG UTF8PROC)
+  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG UTF8PROC)
     # /usr/include must not be passed as -isystem: it breaks the #include_next of libstdc++.
     if(NOT D2C_${part}_INCLUDE STREQUAL "/usr/include")
       list(APPEND folders ${D2C_${part}_INCLUDE})
@@ -58,12 +54,12 @@ function(d2c_find_dependencies)
   endforeach()
   list(REMOVE_DUPLICATES folders)
   target_include_directories(d2c::dependencies INTERFACE ${folders})
-  # toml++ is parsed once per program otherwise once per file: Debian's compiled library is linked.
+  # Debian's compiled toml++: its bodies are not compiled again in every file.
   target_compile_definitions(d2c::dependencies INTERFACE
-    TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1 SPDLOG_COMPILED_LIB SPDLOG_SHARED_LIB SPDLOG_FMT_EXTERNAL)
+    TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
   target_link_libraries(d2c::dependencies INTERFACE
-    ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_ZLIB_LIBRARY} ${D2C_SPDLOG_LIBRARY}
-    ${D2C_FMT_LIBRARY} ${D2C_UTF8PROC_LIBRARY} Threads::Threads)
+    ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_ZLIB_LIBRARY}
+    ${D2C_UTF8PROC_LIBRARY} Threads::Threads)
 endfunction()
 
 d2c_find_dependencies()
