@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -243,18 +244,20 @@ private:
   [[nodiscard]] std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
 
   PickleValue pop() {
-    if (stack_.size() <= floor()) {
-      throw error("an empty stack");
-    }
+    require_top();
     const PickleValue value = stack_.back();
     stack_.pop_back();
     return value;
   }
 
-  [[nodiscard]] PickleValue& top() {
+  void require_top() const {
     if (stack_.size() <= floor()) {
       throw error("an empty stack");
     }
+  }
+
+  [[nodiscard]] PickleValue& top() {
+    require_top();
     return stack_.back();
   }
 
@@ -586,7 +589,7 @@ private:
       break;
     case 0x90: // ADDITEMS
       pop_to_mark();
-      top();
+      require_top();
       break;
     case 0x91: // FROZENSET
       pop_to_mark();
@@ -634,7 +637,7 @@ private:
     }
     case 'b': // BUILD: the state of an object (a dict's _metadata, hooks) is not needed
       pop();
-      top();
+      require_top();
       break;
     case 'Q': { // BINPERSID
       const PickleValue id = pop();
