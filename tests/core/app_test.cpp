@@ -398,7 +398,7 @@ TEST_CASE("app: check reports all problems at once and writes nothing") {
   CHECK(world.out == "no problems found\n");
   CHECK(world.call<A, B>({"check", "--set", "toy.weights=/nonexistent-w", "--set", "train.steps=13",
                           "--device", "cuda"}) == 2);
-  CHECK(world.err == "error: [run] device: device: cuda was asked for, but there is none\n"
+  CHECK(world.err == "error: device: cuda was asked for, but there is none\n"
                      "error: toy.weights: expected a file, found none at /nonexistent-w\n"
                      "error: train.steps: expected any number but 13\n");
   CHECK_FALSE(fs::exists(world.path / "runs"));
@@ -420,7 +420,7 @@ TEST_CASE("app: an unwritable run folder is one sentence and code 2") {
 TEST_CASE("app: problems of the configuration come all at once, with places") {
   World world;
   world.config("[run]\nname = \"a/b\"\nsede = 1\n[toy]\namount = \"x\"\n[select]\ninterval = 3\n"
-               "[toi]\n[sample]\nsteps = 3\n");
+               "[bogus]\n[sample]\nsteps = 3\n");
   const std::string file = (world.path / "c.toml").string();
   CHECK(world.call<Experiment>({}) == 2);
   CHECK(world.err ==
@@ -433,7 +433,7 @@ TEST_CASE("app: problems of the configuration come all at once, with places") {
             "string\n"
             "error: " +
             file +
-            ":8:2: unknown table [toi], the nearest known table is [toy]\n"
+            ":8:2: unknown table [bogus], the nearest known table is [run]\n"
             "error: " +
             file +
             ":3:1: unknown key \"sede\" in [run], the nearest known key is "

@@ -2,6 +2,7 @@
 /// d2c::compare: the main function of a program that sets several pipelines side by side.
 
 #include <d2c/app/run.hpp>
+#include <d2c/core/named.hpp>
 
 namespace d2c {
 

@@ -50,6 +50,12 @@ public:
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
+  /// Threads of a stage that runs alone.
+  [[nodiscard]] int threads() const {
+    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    return run_.threads > 0 ? run_.threads : cores;
+  }
+
   /// Every problem of every unfinished stage, each once; nothing is made or written.
   void check(Problems& problems) {
     check_out(problems);
@@ -258,10 +264,8 @@ private:
   /// How many threads each gets follows from the configuration alone, so a resumed run computes
   /// with as many as the interrupted one.
   void run_level(std::vector<Task>& tasks) {
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    const int threads = run_.threads > 0 ? run_.threads : cores;
     const int at_once = std::min(run_.parallel_arms, static_cast<int>(tasks.size()));
-    const int each = std::max(1, threads / std::max(1, at_once));
+    const int each = std::max(1, threads() / std::max(1, at_once));
     backend_.set_threads(each);
     for (std::size_t first = 0; first < tasks.size(); first += static_cast<std::size_t>(at_once)) {
       const std::size_t end = std::min(tasks.size(), first + static_cast<std::size_t>(at_once));
@@ -290,7 +294,7 @@ private:
         }
       }
     }
-    backend_.set_threads(threads);
+    backend_.set_threads(threads());
   }
 
   void run_task(Task& task, Progress& progress) {

@@ -127,7 +127,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     try {
       device = parts.backend.resolve_device(run.device);
     } catch (const InputError& error) {
-      problems.add("[run] device", error.what());
+      problems.add("", error.what());
     }
   } else {
     device = parts.backend.resolve_device(run.device);
@@ -141,6 +141,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
   }
 
   if (line->command == "plan") {
+    parts.backend.set_threads(driver.threads());
     std::fputs(plan_text(driver, sections, parts.backend, device).c_str(), parts.out);
     return 0;
   }

@@ -21,9 +21,14 @@ namespace d2c {
 
 namespace detail {
 
-inline std::string missing_part(std::string_view what, std::string_view name) {
-  return std::string(what) + " " + std::string(name) + ": expected one that d2c " +
-         std::string(version) + " can read, found only its facts";
+inline std::string no_reader(std::string_view dataset) {
+  return "d2c " + std::string(version) + " knows the sizes of " + std::string(dataset) +
+         " but has no reader for its images, expected a data set such as \"fashion-mnist\"";
+}
+
+inline std::string no_codec(std::string_view codec) {
+  return "d2c " + std::string(version) + " knows the sizes of " + std::string(codec) +
+         " but has no network for it, expected a codec such as \"pixels\"";
 }
 
 /// Stands for a codec without a network here; every use throws InputError.
@@ -53,7 +58,7 @@ ImageLoader loader_of(const DataConfig& data) {
     if constexpr (requires { load_images(D{}, data, split); }) {
       return load_images(D{}, data, split);
     } else {
-      throw InputError("[data] dataset: " + missing_part("data set", D::name));
+      throw InputError("[data] dataset: " + no_reader(D::name));
     }
   };
 }
@@ -68,7 +73,7 @@ void check_dataset(const DataConfig& data, Problems& problems) {
                    "expected the folder of " + std::string(D::name) + ", found " +
                        (data.root.empty() ? "an empty string" : "no folder at " + data.root));
     }
-    problems.add("[data] dataset", missing_part("data set", D::name));
+    problems.add("[data] dataset", no_reader(D::name));
   }
 }
 
@@ -77,14 +82,14 @@ std::shared_ptr<const Codec> codec_named() {
   if constexpr (requires { make_codec(C{}); }) {
     return make_codec(C{});
   } else {
-    return std::make_shared<MissingCodec>("[data] codec: " + missing_part("codec", C::name));
+    return std::make_shared<MissingCodec>("[data] codec: " + no_codec(C::name));
   }
 }
 
 template <class C>
 void check_codec(Problems& problems) {
   if constexpr (!requires { make_codec(C{}); }) {
-    problems.add("[data] codec", missing_part("codec", C::name));
+    problems.add("[data] codec", no_codec(C::name));
   }
 }
 
