@@ -12,8 +12,8 @@
 #include <d2c/diffusion/ddpm_schedule.hpp>
 #include <d2c/diffusion/denoised.hpp>
 #include <d2c/diffusion/guidance.hpp>
-#include <d2c/diffusion/sampling_policy.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
+#include <d2c/diffusion/sampling_policy.hpp>
 #include <d2c/tensor/random_normal.hpp>
 #include <d2c/tensor/torch.hpp>
 

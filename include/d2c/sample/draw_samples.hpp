@@ -1,0 +1,101 @@
+#pragma once
+/// All images a Sampler draws, batch by batch, going on where an interrupted run stopped.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/progress.hpp>
+#include <d2c/data/codec.hpp>
+#include <d2c/io/safetensors.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/sample/check_sample_config.hpp>
+#include <d2c/sample/sample_batch.hpp>
+#include <d2c/sample/sample_config.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// What is drawn, and with which randomness.
+struct SampleSet {
+  std::int64_t classes = 0;
+  std::array<std::int64_t, 3> shape{}; ///< channels, height, width of the latent
+  std::uint64_t seed = 0;
+  at::Device device = at::kCPU;
+
+  /// Sample i shows class i modulo the number of classes, so every beginning of the set is
+  /// balanced, and a larger set begins with the smaller one.
+  [[nodiscard]] std::int64_t label(std::int64_t sample) const { return sample % classes; }
+};
+
+/// Draws classes x images_per_class images: uint8 [n, c, h, w] on the CPU, in sample order.
+/// `network` as for sample_batch. Finished batches lie in `folder` / parts until all are done and
+/// the caller removes them; a part that does not fit (another batch size) is drawn again. Throws
+/// InputError as sample_batch, Failure if a latent is not finite or a part cannot be written.
+template <class Method, class Network>
+[[nodiscard]] Tensor draw_samples(Network&& network, const SampleSet& set,
+                                  const SampleConfig& config, const Codec& codec,
+                                  const std::filesystem::path& folder, Progress& progress) {
+  const std::filesystem::path parts = folder / "parts";
+  std::error_code error;
+  std::filesystem::create_directories(parts, error);
+  if (error) {
+    throw Failure("cannot create the folder " + parts.string() + ": " + error.message());
+  }
+  const std::int64_t total = set.classes * config.images_per_class;
+  std::vector<Tensor> images;
+  bool started = false;
+  for (std::int64_t first = 0; first < total; first += config.batch) {
+    const std::int64_t count = std::min(config.batch, total - first);
+    char name[64];
+    std::snprintf(name, sizeof name, "samples-%09lld-%lld.safetensors",
+                  static_cast<long long>(first), static_cast<long long>(count));
+    const std::filesystem::path path = parts / name;
+    if (std::filesystem::exists(path)) {
+      images.push_back(to_tensor(SafetensorsFile(path), "images"));
+      continue;
+    }
+    if (!started) {
+      progress.start("sampling", total, "images", first);
+      started = true;
+    }
+    std::vector<std::int64_t> samples(static_cast<std::size_t>(count));
+    std::iota(samples.begin(), samples.end(), first);
+    std::vector<std::int64_t> labels;
+    for (const std::int64_t sample : samples) {
+      labels.push_back(set.label(sample));
+    }
+    const SampleRequest request{.shape = {set.shape[0], set.shape[1], set.shape[2]},
+                                .samples = samples,
+                                .labels = labels,
+                                .null_label = set.classes,
+                                .seed = set.seed,
+                                .device = set.device};
+    const Tensor latents =
+        sample_batch<Method>(network, request, sampling_options(config), guidance_of(config));
+    const Tensor finite = latents.flatten(1).isfinite().all(1).to(at::kCPU);
+    if (!finite.all().item<bool>()) {
+      const auto bad = finite.logical_not().nonzero()[0].item<std::int64_t>();
+      throw Failure("sampling: expected finite values, found others in sample " +
+                    std::to_string(first + bad) + " of class " +
+                    std::to_string(set.label(first + bad)));
+    }
+    images.push_back(codec.decode(latents));
+    save_tensors(path, {{"images", images.back()}});
+    progress.advance(count);
+  }
+  if (started) {
+    progress.finish();
+  }
+  return at::cat(images);
+}
+
+} // namespace d2c

@@ -1,0 +1,122 @@
+#pragma once
+/// The body of the stage Sampler: class-balanced images from a trained denoiser, as safetensors, as
+/// .npz for the ADM evaluator, and as a picture.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/io/npz.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/sample/check_sample_config.hpp>
+#include <d2c/sample/draw_samples.hpp>
+#include <d2c/sample/image_grid.hpp>
+#include <d2c/sample/sample_config.hpp>
+#include <d2c/sample/sampler.hpp>
+#include <d2c/tensor/device.hpp>
+#include <d2c/tensor/parallel_slices.hpp>
+#include <d2c/tensor/torch.hpp>
+#include <d2c/train/load_denoiser.hpp>
+
+namespace d2c {
+
+/// Problems that can be seen before anything runs: what the method and guidance refuse.
+template <class... Policies>
+void check_stage(const Sampler<Policies...>&, const StageContext& context, Problems& problems) {
+  check_sample_config<typename Sampler<Policies...>::method>(context.section<SampleConfig>(),
+                                                             problems);
+}
+
+/// Draws [sample] images_per_class images of every class with the averaged weights of the trained
+/// denoiser and writes samples.safetensors (images U8 [n, C, H, W], labels I64 [n]), samples.npz
+/// (arr_0 uint8 [n, H, W, 3], grey repeated, arr_1 labels: the layout ADM's evaluator reads) and
+/// grid.png (a row per class, of more than 20 classes 20 evenly chosen ones). Resumable batch by
+/// batch. InputError for a denoiser that predicts something else than the method needs; otherwise
+/// as its parts.
+template <class... Policies>
+void run_stage(const Sampler<Policies...>&, StageContext& context) {
+  using Method = typename Sampler<Policies...>::method;
+  constexpr std::int64_t slice = 32;
+  const auto& config = context.section<SampleConfig>();
+  const std::filesystem::path weights =
+      context.artifacts.template at<Denoiser>() / "final.safetensors";
+  const at::Device device = device_from(context.device);
+  const auto denoiser = load_denoiser(weights, device);
+  const NetworkShape& shape = denoiser->shape();
+  const std::string_view predicts = shape.family == Family::dit ? "noise" : "velocity";
+  if (predicts != Method::prediction) {
+    throw InputError(weights.string() + ": " + std::string(Method::name) +
+                     " needs a denoiser that predicts " + std::string(Method::prediction) +
+                     ", found one that predicts " + std::string(predicts));
+  }
+
+  // Small networks run faster as many slices on one thread each than as one batch on all threads.
+  const auto network = [&](const Tensor& x, const Tensor& t, const Tensor& labels) {
+    TransformerOutput whole;
+    whole.prediction = at::empty_like(x);
+    if (shape.learn_sigma) {
+      whole.variance = at::empty_like(x);
+    }
+    parallel_slices(x.size(0), slice, device, [&](std::int64_t begin, std::int64_t end) {
+      const auto part = [&](const Tensor& of) { return of.narrow(0, begin, end - begin); };
+      const TransformerOutput out =
+          denoiser->forward(part(x), part(t), Conditioning{part(labels), {}});
+      part(whole.prediction).copy_(out.prediction);
+      if (shape.learn_sigma) {
+        part(whole.variance).copy_(out.variance);
+      }
+    });
+    return whole;
+  };
+  const SampleSet set{.classes = shape.classes,
+                      .shape = {shape.channels, shape.height, shape.width},
+                      .seed = context.seed,
+                      .device = device};
+  const Tensor images =
+      draw_samples<Method>(network, set, config, context.codec, context.out, context.progress)
+          .contiguous();
+  const std::int64_t n = images.size(0);
+  const Tensor labels = at::arange(n, at::kLong).remainder(set.classes);
+  save_tensors(context.out / "samples.safetensors", {{"labels", labels}, {"images", images}});
+
+  const Tensor colour =
+      (images.size(1) == 3 ? images : images.narrow(1, 0, 1).expand({-1, 3, -1, -1}))
+          .permute({0, 2, 3, 1})
+          .contiguous();
+  const auto bytes = [](const Tensor& tensor) {
+    return std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes());
+  };
+  write_npz(context.out / "samples.npz",
+            {{"arr_0", DType::U8, colour.sizes().vec(), bytes(colour)},
+             {"arr_1", DType::I64, labels.sizes().vec(), bytes(labels)}});
+
+  constexpr std::int64_t most_rows = 20;
+  const std::int64_t rows = std::min(set.classes, most_rows);
+  const std::int64_t columns = std::min(config.grid_per_class, config.images_per_class);
+  std::vector<const std::uint8_t*> cells;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t label = row * set.classes / rows;
+    for (std::int64_t column = 0; column < columns; ++column) {
+      cells.push_back(images.const_data_ptr<std::uint8_t>() +
+                      (column * set.classes + label) * (images.numel() / n));
+    }
+  }
+  write_image_grid(context.out / "grid.png", cells, static_cast<int>(columns),
+                   static_cast<int>(images.size(1)), static_cast<int>(images.size(2)),
+                   static_cast<int>(images.size(3)));
+  std::error_code ignored; // parts that stay cost space and nothing else
+  std::filesystem::remove_all(context.out / "parts", ignored);
+}
+
+} // namespace d2c

@@ -1,0 +1,110 @@
+#pragma once
+/// The network that scores: loaded from a file, or trained from scratch on all images.
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/codec.hpp>
+#include <d2c/data/image_set.hpp>
+#include <d2c/diffusion/flow_matching.hpp>
+#include <d2c/diffusion/logit_normal_time.hpp>
+#include <d2c/diffusion/uniform_time.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/load_weights.hpp>
+#include <d2c/score/check_score_config.hpp>
+#include <d2c/score/score_config.hpp>
+#include <d2c/tensor/device.hpp>
+#include <d2c/tensor/torch.hpp>
+#include <d2c/train/adamw.hpp>
+#include <d2c/train/class_condition.hpp>
+#include <d2c/train/fit.hpp>
+#include <d2c/train/muon.hpp>
+#include <d2c/train/no_align.hpp>
+#include <d2c/train/train_config.hpp>
+#include <d2c/train/training_set.hpp>
+
+namespace d2c {
+
+/// The scorer's training in the terms of [train]: cosine to 2 %, clipping at 1, second moment .99,
+/// labels dropped with probability .1, no alignment.
+[[nodiscard]] inline TrainConfig scorer_training(const ScoreConfig& config) {
+  TrainConfig train;
+  train.steps = config.steps;
+  train.batch = config.batch;
+  train.learning_rate = config.learning_rate;
+  train.muon_learning_rate = config.muon_learning_rate;
+  train.beta2 = 0.99;
+  train.warmup = config.warmup;
+  train.schedule = "cosine";
+  train.ema = config.ema;
+  train.align_weight = 0;
+  train.checkpoint_every = std::max<std::int64_t>(100, config.steps / 10);
+  train.keep_checkpoints = 1;
+  return train;
+}
+
+/// The shape of the network of `Scorer<Model, ...>`: class-conditional, without text and projector.
+template <class Model>
+[[nodiscard]] constexpr NetworkShape scorer_shape(const ExperimentFacts& facts) {
+  return {.family = Model::family,
+          .size = Model::size,
+          .channels = facts.latent_channels,
+          .height = facts.latent_height,
+          .width = facts.latent_width,
+          .classes = facts.classes,
+          .learn_sigma = Model::family == Family::dit};
+}
+
+/// The scorer on the context's device, with averaged weights. With [score] checkpoint they are
+/// loaded (published weights or a checkpoint of this library); otherwise the network is trained on
+/// all of `images` (Table 6, "from scratch"), resumably, in the folder `scorer` of the stage. Times
+/// of that training are logit-normal for a velocity model and uniform for a noise model. Throws
+/// InputError and Failure as load_published and fit.
+template <class Model, class Objective>
+[[nodiscard]] std::unique_ptr<DiffusionTransformer> scorer_network(StageContext& context,
+                                                                   const ImageSet& images) {
+  using Times =
+      std::conditional_t<std::is_same_v<Objective, FlowMatching>, LogitNormalTime, UniformTime>;
+  const auto& config = context.section<ScoreConfig>();
+  auto network = std::make_unique<DiffusionTransformer>(scorer_shape<Model>(context.facts),
+                                                        device_from(context.device), context.seed);
+  if (!config.checkpoint.empty()) {
+    load_published(scorer_checkpoint(config), network->parameters());
+    return network;
+  }
+
+  const std::filesystem::path folder = context.out / "scorer";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw Failure("cannot create the folder " + folder.string() + ": " + error.message());
+  }
+  TrainingSet set;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(images.size()));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  set.latents = context.codec.encode(images, all);
+  set.labels = at::tensor(images.labels, at::kInt).to(at::kLong);
+  const TrainConfig train = scorer_training(config);
+  const FitOptions options{.seed = context.seed,
+                           .folder = folder,
+                           .progress = &context.progress,
+                           .label = "training the scorer"};
+  const FitResult result =
+      config.optimizer == "muon"
+          ? fit<Objective, NoAlign, ClassCondition, Muon, Times>(*network, set, train, options)
+          : fit<Objective, NoAlign, ClassCondition, AdamW, Times>(*network, set, train, options);
+  const at::NoGradGuard no_grad;
+  network->parameters().values().copy_(result.average);
+  return network;
+}
+
+} // namespace d2c

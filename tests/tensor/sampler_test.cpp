@@ -1,0 +1,271 @@
+// Oracles: an uninterrupted run; NumPy's file layout read back by the library's own readers; values
+// worked out by hand.
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/progress.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/pixels_codec.hpp>
+#include <d2c/diffusion/ddpm.hpp>
+#include <d2c/diffusion/euler.hpp>
+#include <d2c/diffusion/euler_maruyama.hpp>
+#include <d2c/io/npz.hpp>
+#include <d2c/io/png.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/network_shape_json.hpp>
+#include <d2c/sample/image_grid.hpp>
+#include <d2c/sample/run_sampler.hpp>
+#include <d2c/sample/sampler.hpp>
+#include <d2c/train/checkpoint.hpp>
+
+namespace {
+
+using namespace d2c;
+
+/// A fresh folder, removed at the end.
+class Folder {
+public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "d2c-sampler-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  ~Folder() { std::filesystem::remove_all(path_); }
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+  std::filesystem::path path_;
+};
+
+NetworkShape tiny(Family family) {
+  return {.family = family,
+          .size = {.depth = 1, .width = 16, .heads = 1, .patch = 2},
+          .channels = 1,
+          .height = 4,
+          .width = 4,
+          .classes = 3,
+          .learn_sigma = family == Family::dit};
+}
+
+/// Leaves final.safetensors of a network with random weights everywhere (the published
+/// initialisation answers zero).
+void write_denoiser(const std::filesystem::path& folder, Family family) {
+  DiffusionTransformer network(tiny(family), at::kCPU, 1);
+  const at::NoGradGuard no_grad;
+  const auto& values = network.parameters().values();
+  constexpr std::array<std::int64_t, 1> any{0};
+  values.copy_(random_normal({.step = 77}, any, values.sizes())[0] * 0.2);
+  const TrainingState state{.step = 1,
+                            .parameters = network.parameters(),
+                            .average = values,
+                            .optimizer = {},
+                            .text_tokens = {},
+                            .text_mask = {},
+                            .network = network_shape_to_json(network.shape()),
+                            .recipe = "test"};
+  write_checkpoint(folder / "final.safetensors", state, true);
+}
+
+struct Bench {
+  Folder denoiser;
+  Folder folder;
+  Sections sections;
+  ExperimentFacts facts{.classes = 3, .latent_channels = 1, .latent_height = 4, .latent_width = 4};
+  ImageLoader loader = [](Split) -> ImageSet { throw std::logic_error("no images are needed"); };
+  PixelsCodec codec;
+  Progress progress{true};
+
+  explicit Bench(Family family = Family::sit) { write_denoiser(denoiser.path(), family); }
+
+  [[nodiscard]] StageContext context(const SampleConfig& config) {
+    sections.set(config);
+    ArtifactPaths artifacts;
+    artifacts.set(Denoiser::name, denoiser.path());
+    return {.out = folder.path(),
+            .artifacts = artifacts,
+            .sections = sections,
+            .facts = facts,
+            .images = loader,
+            .codec = codec,
+            .device = "cpu",
+            .seed = 5,
+            .progress = progress};
+  }
+};
+
+SampleConfig small() {
+  SampleConfig config;
+  config.images_per_class = 7;
+  config.steps = 5;
+  config.guidance = 2;
+  config.guidance_low = 0.3;
+  config.guidance_high = 0.9;
+  config.batch = 4;
+  config.grid_per_class = 2;
+  return config;
+}
+
+struct Output {
+  Tensor prediction;
+  Tensor variance;
+};
+
+/// Elementwise, and fails after some calls as if the process had been killed there.
+struct Network {
+  int* calls_left;
+
+  Output operator()(const Tensor& x, const Tensor& t, const Tensor& labels) const {
+    if ((*calls_left)-- == 0) {
+      throw Failure("stopped here");
+    }
+    return {0.5 * x + (t - labels.to(at::kFloat)).view({-1, 1, 1, 1}) * 0.3, {}};
+  }
+};
+
+Tensor draw(const Folder& folder, const SampleConfig& config, int calls) {
+  Progress quiet(true);
+  const SampleSet set{.classes = 3, .shape = {1, 4, 4}, .seed = 5};
+  return draw_samples<Euler>(Network{&calls}, set, config, PixelsCodec{}, folder.path(), quiet);
+}
+
+template <class Run>
+std::string sentence_of(Run run) {
+  try {
+    run();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+} // namespace
+
+TEST_CASE("sampler: an interrupted run goes on to the same images") {
+  const Folder whole;
+  const Tensor expected = draw(whole, small(), 1000);
+  REQUIRE(expected.sizes() == at::IntArrayRef({21, 1, 4, 4}));
+  REQUIRE(expected.scalar_type() == at::kByte);
+  const Folder broken;
+  // Five calls a batch: the third batch fails.
+  CHECK(sentence_of([&] { (void)draw(broken, small(), 12); }) == "stopped here");
+  CHECK(draw(broken, small(), 4 * 5).equal(expected)); // six batches less two
+  // Another batch size gives the same images, and a larger set begins with the smaller one.
+  auto config = small();
+  config.batch = 9;
+  config.images_per_class = 8;
+  const Folder other;
+  CHECK(draw(other, config, 1000).narrow(0, 0, 21).equal(expected));
+}
+
+TEST_CASE("sampler: writes what the evaluator, NumPy and a human open") {
+  Bench bench;
+  auto context = bench.context(small());
+  const Sampler<Euler> stage;
+  Problems problems;
+  check_stage(stage, context, problems);
+  REQUIRE(problems.text().empty());
+  run_stage(stage, context);
+  const auto& out = bench.folder.path();
+  const auto tensors = load_safetensors(out / "samples.safetensors");
+  const Tensor images = tensors.at("images");
+  const Tensor labels = tensors.at("labels");
+  REQUIRE(images.sizes() == at::IntArrayRef({21, 1, 4, 4}));
+  for (std::int64_t c = 0; c < 3; ++c) {
+    CHECK(labels.eq(c).sum().item<std::int64_t>() == 7);
+  }
+  CHECK_FALSE(images[0].equal(images[3]));
+
+  const NpzFile npz(out / "samples.npz");
+  const NpzArray array = npz.array("arr_0");
+  REQUIRE(array.shape == std::vector<std::int64_t>{21, 4, 4, 3});
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(array.bytes.data());
+  for (std::int64_t i = 0; i < 21; ++i) {
+    for (std::int64_t p = 0; p < 16; ++p) {
+      const auto grey = images[i][0][p / 4][p % 4].item<std::uint8_t>();
+      for (std::int64_t c = 0; c < 3; ++c) {
+        REQUIRE(bytes[(i * 16 + p) * 3 + c] == grey);
+      }
+    }
+  }
+  CHECK(npz.array("arr_1").shape == std::vector<std::int64_t>{21});
+
+  const PngImage grid = read_png(out / "grid.png");
+  CHECK(grid.width == 2 * 4 + 2);
+  CHECK(grid.height == 3 * 4 + 2 * 2);
+  // Second row, second column: the second sample of class 1, which is sample 4.
+  CHECK(grid.pixels[static_cast<std::size_t>(6 * grid.width + 6)] ==
+        images[4][0][0][0].item<std::uint8_t>());
+  CHECK_FALSE(std::filesystem::exists(out / "parts"));
+}
+
+TEST_CASE("sampler: DDPM draws from a DiT with its variance head") {
+  Bench bench(Family::dit);
+  auto context = bench.context(small());
+  run_stage(Sampler<DDPM>{}, context);
+  CHECK(load_safetensors(bench.folder.path() / "samples.safetensors").at("images").size(0) == 21);
+}
+
+TEST_CASE("sampler: a method that needs another prediction is refused, with both named") {
+  Bench bench(Family::dit);
+  auto context = bench.context(small());
+  const auto sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, context); });
+  CHECK(sentence.find("Euler needs a denoiser that predicts velocity") != std::string::npos);
+  CHECK(sentence.find("found one that predicts noise") != std::string::npos);
+}
+
+TEST_CASE("sampler: check lists every problem at once") {
+  Bench bench;
+  SampleConfig config;
+  config.images_per_class = 0;
+  config.batch = -3;
+  config.time_shift = 2;
+  config.guidance_low = 0.9;
+  config.guidance_high = 0.1;
+  const auto context = bench.context(config);
+  Problems problems;
+  check_stage(Sampler<EulerMaruyama>{}, context, problems);
+  for (const char* words :
+       {"sample.images_per_class", "sample.batch", "fixed time grid", "guidance interval"}) {
+    INFO(words);
+    CHECK(problems.text().find(words) != std::string::npos);
+  }
+}
+
+TEST_CASE("sampler: an RGB grid keeps its colours and its gaps") {
+  const Folder folder;
+  std::vector<std::uint8_t> image(3 * 2 * 2);
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    image[i] = static_cast<std::uint8_t>(10 * i);
+  }
+  const std::vector<const std::uint8_t*> cells{image.data(), image.data(), image.data()};
+  write_image_grid(folder.path() / "grid.png", cells, 2, 3, 2, 2);
+  const PngImage grid = read_png(folder.path() / "grid.png");
+  REQUIRE(grid.channels == 3);
+  REQUIRE(grid.width == 6);
+  REQUIRE(grid.height == 6);
+  const auto pixel = [&](int x, int y) {
+    const auto* p = grid.pixels.data() + 3 * (y * grid.width + x);
+    return std::vector<int>{p[0], p[1], p[2]};
+  };
+  CHECK(pixel(1, 0) == std::vector<int>{10, 50, 90});    // first image, row 0, column 1
+  CHECK(pixel(2, 0) == std::vector<int>{255, 255, 255}); // gap
+  CHECK(pixel(4, 1) == std::vector<int>{20, 60, 100});   // second image, row 1, column 0
+  CHECK(pixel(5, 5) == std::vector<int>{255, 255, 255}); // no fourth image
+}
