@@ -8,18 +8,18 @@ using namespace d2c;
 // 28 x 28 pixels in patches of 4: 49 tokens, the grid of the vision encoder.
 constexpr TransformerSize small{.depth = 4, .width = 64, .heads = 2, .patch = 4};
 
-using Images = Source<FashionMNIST, Pixels>;
+using Garments = Source<FashionMNIST, Pixels>;
 using Judge = Evaluator<FrechetDistance<EfficientNetLite0Pool>, PrecisionRecall<EfficientNetLite0Pool>,
                         CopyAudit<EfficientNetLite0Pool>>;
 
 using Experiment = Named<
-    "d2c", Pipeline<Images, Scorer<DiT<small>>, Selector<Interval<>, PerClass<>>,
+    "d2c", Pipeline<Garments, Scorer<DiT<small>>, Selector<Interval<>, PerClass<>>,
                     Attacher<MiniLM, EfficientNetLite0<7>>,
                     Trainer<SiT<small>, FlowMatching, REPAAlign, Muon, LogitNormalTime>,
                     Sampler<Euler>, Judge>>;
 
 using Baseline =
-    Named<"random", Pipeline<Images, Selector<Random, PerClass<>>,
+    Named<"random", Pipeline<Garments, Selector<Random, PerClass<>>,
                              Trainer<SiT<small>, FlowMatching, NoAlign, Muon, LogitNormalTime>,
                              Sampler<Euler>, Judge>>;
 

@@ -11,7 +11,7 @@ using namespace d2c;
 
 constexpr TransformerSize small{.depth = 4, .width = 64, .heads = 2, .patch = 4};
 
-using Images = Source<FashionMNIST, Pixels>;
+using Garments = Source<FashionMNIST, Pixels>;
 using Difficulty = Scorer<DiT<small>>;
 using Knowledge = Attacher<MiniLM, EfficientNetLite0<7>>;
 using Plain = Trainer<SiT<small>, FlowMatching, NoAlign, Muon, LogitNormalTime>;
@@ -21,15 +21,15 @@ using Judge = Evaluator<FrechetDistance<EfficientNetLite0Pool>,
                         PrecisionRecall<EfficientNetLite0Pool>, CopyAudit<EfficientNetLite0Pool>>;
 
 using RandomPlain =
-    Named<"random", Pipeline<Images, Selector<Random, PerClass<>>, Plain, Sampling, Judge>>;
+    Named<"random", Pipeline<Garments, Selector<Random, PerClass<>>, Plain, Sampling, Judge>>;
 using RandomAttached =
     Named<"random+attach",
-          Pipeline<Images, Selector<Random, PerClass<>>, Knowledge, Aligned, Sampling, Judge>>;
+          Pipeline<Garments, Selector<Random, PerClass<>>, Knowledge, Aligned, Sampling, Judge>>;
 using IntervalPlain =
     Named<"interval",
-          Pipeline<Images, Difficulty, Selector<Interval<>, PerClass<>>, Plain, Sampling, Judge>>;
+          Pipeline<Garments, Difficulty, Selector<Interval<>, PerClass<>>, Plain, Sampling, Judge>>;
 using IntervalAttached =
-    Named<"interval+attach", Pipeline<Images, Difficulty, Selector<Interval<>, PerClass<>>,
+    Named<"interval+attach", Pipeline<Garments, Difficulty, Selector<Interval<>, PerClass<>>,
                                       Knowledge, Aligned, Sampling, Judge>>;
 
 } // namespace ablation
