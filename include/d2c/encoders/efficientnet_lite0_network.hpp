@@ -83,8 +83,8 @@ public:
   }
 
   /// The network's input [n, 3, resolution, resolution] float32 from images [n, C, H, W] uint8, C =
-  /// 1 (repeated) or 3: bicubic with the support of Pillow's filter (a = -1/2, widened when
-  /// shrinking), cut to 0..255 but not rounded, then (x - 127) / 128.
+  /// 1 (repeated) or 3: resized as Pillow's bicubic does it (a = -1/2, widened when shrinking, rows
+  /// first, 8 bits after each pass; at most one level off it), then (x - 127) / 128.
   [[nodiscard]] Tensor prepare(const Tensor& images, std::int64_t resolution) const {
     if (images.dim() != 4 || (images.size(1) != 1 && images.size(1) != 3) ||
         images.scalar_type() != at::kByte) {
@@ -93,9 +93,11 @@ public:
     }
     const c10::NoGradGuard no_grad;
     Tensor x = images.to(stem_.weight.device(), at::kFloat);
-    if (x.size(2) != resolution || x.size(3) != resolution) {
-      x = at::_upsample_bicubic2d_aa(x, {resolution, resolution}, /*align_corners=*/false)
-              .clamp_(0.0, 255.0);
+    if (x.size(3) != resolution) {
+      x = to_levels(at::_upsample_bicubic2d_aa(x, {x.size(2), resolution}, false));
+    }
+    if (x.size(2) != resolution) {
+      x = to_levels(at::_upsample_bicubic2d_aa(x, {resolution, resolution}, false));
     }
     x = x.sub_(127.0).div_(128.0);
     return x.expand({x.size(0), 3, resolution, resolution})
@@ -172,6 +174,8 @@ private:
       return folded;
     }
   };
+
+  static Tensor to_levels(Tensor x) { return x.add_(0.5).floor_().clamp_(0.0, 255.0); }
 
   [[nodiscard]] static Tensor apply(const Convolution& layer, const Tensor& x) {
     const std::int64_t kernel = layer.weight.size(2);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
 
 namespace d2c {
 
@@ -66,6 +67,16 @@ inline std::filesystem::path find_weight_file(const PackagedFile& file,
       std::string{file.package} + " (" + std::string{file.path} + "), found it nowhere in " +
       (searched.empty() ? std::string{"$D2C_PYTHON_PACKAGES (not set) or .deps/venv"} : searched) +
       "; install it there or name the file in " + std::string{file.key});
+}
+
+/// Adds what find_weight_file would throw to `problems`; reads nothing.
+inline void check_weight_file(const PackagedFile& file, const std::string& configured,
+                              Problems& problems) {
+  try {
+    static_cast<void>(find_weight_file(file, configured));
+  } catch (const InputError& error) {
+    problems.add("", error.what());
+  }
 }
 
 } // namespace d2c

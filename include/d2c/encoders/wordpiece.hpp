@@ -35,6 +35,7 @@ public:
   /// `origin` is the file named in messages.
   explicit WordPiece(const std::vector<std::string>& vocabulary,
                      const std::string& origin = "the vocabulary") {
+    size_ = static_cast<std::int64_t>(vocabulary.size());
     ids_.reserve(vocabulary.size());
     for (std::size_t id = 0; id < vocabulary.size(); ++id) {
       ids_.emplace(vocabulary[id], static_cast<std::int64_t>(id));
@@ -71,6 +72,9 @@ public:
     }
     return WordPiece{vocabulary, file.string()};
   }
+
+  /// Tokens in the vocabulary; ids are below it.
+  [[nodiscard]] std::int64_t size() const { return size_; }
 
   /// Ids of `text` (UTF-8; broken bytes are dropped) in exactly `length` places. A longer text is
   /// cut so that [SEP] still closes it. Throws InputError if length < 2.
@@ -298,6 +302,7 @@ private:
   }
 
   std::unordered_map<std::string, std::int64_t> ids_;
+  std::int64_t size_ = 0;
   std::int64_t pad_ = 0;
   std::int64_t unknown_ = 0;
   std::int64_t begin_ = 0;

