@@ -2,8 +2,10 @@
 /// One adaLN-Zero transformer block as one autograd function with a written-out backward.
 
 #include <cstdint>
-#include <string>
+#include <utility>
 
+#include <d2c/models/block_parameters.hpp>
+#include <d2c/models/fused_block.hpp>
 #include <d2c/ops/attention.hpp>
 #include <d2c/ops/gate_residual.hpp>
 #include <d2c/ops/gelu.hpp>
@@ -11,44 +13,6 @@
 #include <d2c/ops/linear.hpp>
 
 namespace d2c {
-
-/// How blocks are computed. `operators`: one tensor operator after another, on any device and type.
-/// `fused`: float32 on the CPU, a few images at a time through the whole block.
-/// `automatic`: fused where it exists.
-enum class BlockPath { automatic, operators, fused };
-
-/// The parameters of one block, its number of heads and its path (never `automatic`).
-struct Block {
-  Linear qkv;
-  Linear projection;
-  Linear expand;
-  Linear contract;
-  std::int64_t heads = 0;
-  BlockPath path = BlockPath::operators;
-};
-
-/// Binds blocks.`index` of a table.
-inline Block bind_block(const ParameterTable& table, int index, std::int64_t heads,
-                        BlockPath path) {
-  const auto name = "blocks." + std::to_string(index);
-  return {bind_linear(table, name + ".attn.qkv"),
-          bind_linear(table, name + ".attn.proj"),
-          bind_linear(table, name + ".mlp.fc1"),
-          bind_linear(table, name + ".mlp.fc2"),
-          heads,
-          path};
-}
-
-/// What a block's backward needs beside its input and modulation.
-struct BlockSaved {
-  Tensor mean1, rstd1; ///< [B, N, 1], first layer norm
-  Tensor qkv;          ///< [B, N, 3 D]
-  Attended attended;
-  Tensor attention_branch; ///< [B, N, D], before its gate
-  Tensor mean2, rstd2;     ///< [B, N, 1], second layer norm
-  Tensor hidden;           ///< [B, N, 4 D], before the activation
-  Tensor mlp_branch;       ///< [B, N, D], before its gate
-};
 
 /// Peebles & Xie 2023, adaLN-Zero: x + gate Attention(modulate(LN(x))), then the same around the
 /// MLP. x [B, N, D]; modulation [B, 6 D] in the order shift, scale, gate of attention, then of the
@@ -118,9 +82,11 @@ inline std::pair<Tensor, Tensor> block_backward(const Block& block, const Tensor
 struct BlockFunction : torch::autograd::Function<BlockFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
                         const Tensor& modulation, const Block* block) {
+    const auto input = x.contiguous();
     BlockSaved saved;
-    auto y = block_forward(*block, x, modulation, &saved);
-    context->save_for_backward({x, modulation, saved.mean1, saved.rstd1, saved.qkv,
+    auto y = block->path == BlockPath::fused ? fused_block_forward(*block, input, modulation, saved)
+                                             : block_forward(*block, input, modulation, &saved);
+    context->save_for_backward({input, modulation, saved.mean1, saved.rstd1, saved.qkv,
                                 saved.attended.output, saved.attended.log_sum_exp,
                                 saved.attention_branch, saved.mean2, saved.rstd2, saved.hidden,
                                 saved.mlp_branch});
@@ -140,10 +106,12 @@ struct BlockFunction : torch::autograd::Function<BlockFunction> {
 
 /// One block, recorded for backward only when gradients are on. The block must outlive the graph.
 inline Tensor apply_block(const Block& block, const Tensor& x, const Tensor& modulation) {
-  if (!at::GradMode::is_enabled()) {
-    return block_forward(block, x, modulation, nullptr);
+  if (at::GradMode::is_enabled()) {
+    return BlockFunction::apply(x, modulation, &block);
   }
-  return BlockFunction::apply(x, modulation, &block);
+  return block.path == BlockPath::fused
+             ? fused_blocks_inference({&block, 1}, x.contiguous(), {&modulation, 1})
+             : block_forward(block, x, modulation, nullptr);
 }
 
 } // namespace d2c

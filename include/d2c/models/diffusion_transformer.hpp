@@ -3,6 +3,7 @@
 /// condition. Holds the network alone; objectives and samplers call it.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <d2c/models/block.hpp>
 #include <d2c/models/condition_embedding.hpp>
 #include <d2c/models/final_layer.hpp>
+#include <d2c/models/fused_block.hpp>
 #include <d2c/models/patch_embedding.hpp>
 #include <d2c/models/position_embedding.hpp>
 #include <d2c/models/projector.hpp>
@@ -49,7 +51,7 @@ public:
     auto positions = position_embedding(shape.grid_height(), shape.grid_width(), shape.size.width);
     parameters_.value("pos_embed")
         .copy_(at::from_blob(positions.data(), {1, shape.tokens(), shape.size.width}, at::kFloat));
-    bind(path);
+    bind(resolved(path));
   }
 
   DiffusionTransformer(const DiffusionTransformer&) = delete;
@@ -109,10 +111,15 @@ public:
     const auto parts = modulation.split_with_sizes(modulation_widths_, 1);
     auto tokens = apply_patch_embedding(embedding_, x.to(dtype), anchor_);
     TransformerOutput output;
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      tokens = apply_block(blocks_[i], tokens, parts[i]);
-      if (with_projection && static_cast<int>(i) + 1 == shape_.align_depth) {
-        output.projected = apply_projector(projector_, tokens);
+    if (!at::GradMode::is_enabled() && !with_projection &&
+        blocks_.front().path == BlockPath::fused) {
+      tokens = fused_blocks_inference(blocks_, tokens, parts);
+    } else {
+      for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        tokens = apply_block(blocks_[i], tokens, parts[i]);
+        if (with_projection && static_cast<int>(i) + 1 == shape_.align_depth) {
+          output.projected = apply_projector(projector_, tokens);
+        }
       }
     }
     const auto image = apply_final_layer(final_, tokens, parts.back());
@@ -155,7 +162,17 @@ private:
             gradients.narrow(0, bias, rows)};
   }
 
+  [[nodiscard]] BlockPath resolved(BlockPath path) const {
+    const auto& values = parameters_.values();
+    const bool available = fused_blocks_available(values.device(), values.scalar_type());
+    if (path == BlockPath::fused && !available) {
+      throw InputError("network: the fused block path needs float32 on a CPU with AVX2 and FMA");
+    }
+    return path == BlockPath::operators || !available ? BlockPath::operators : BlockPath::fused;
+  }
+
   void bind(BlockPath path) {
+    const auto pool = std::make_shared<BufferPool>();
     const auto& table = parameters_;
     embedding_ = {bind_linear(table, "x_embedder.proj"), table.value("pos_embed"),
                   shape_.size.patch};
@@ -172,7 +189,7 @@ private:
     }
     condition_.modulation = bind_modulation();
     for (int i = 0; i < shape_.size.depth; ++i) {
-      blocks_.push_back(bind_block(table, i, shape_.size.heads, path));
+      blocks_.push_back(bind_block(table, i, shape_.size.heads, path, pool));
       modulation_widths_.push_back(6 * shape_.size.width);
     }
     modulation_widths_.push_back(2 * shape_.size.width);

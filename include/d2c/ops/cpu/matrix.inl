@@ -1,0 +1,184 @@
+// Small matrix products and packing for one instruction set; see kernels.hpp.
+
+/// Columns of one register tile.
+inline constexpr std::int64_t panel = 2 * lanes;
+
+D2C_CPU_INLINE std::int64_t panels_of(std::int64_t columns) {
+  return (columns + panel - 1) / panel;
+}
+
+/// Where a product starts from: zero, a bias row, or what the result holds already.
+enum class Start { zero, bias, accumulate };
+
+/// A(i, k) = a[i * a_row + k * a_depth]; B(k, j) = b[panel of j * b_panel + k * b_depth + j %
+/// panel].
+struct Product {
+  const float* a;
+  std::int64_t a_row;
+  std::int64_t a_depth;
+  const float* b;
+  std::int64_t b_depth;
+  std::int64_t b_panel;
+  float* c;
+  std::int64_t c_row;
+  Start start = Start::zero;
+  const float* bias = nullptr;
+};
+
+/// One tile of Rows x panel in registers. With Partial only `left` < panel columns exist.
+template <int Rows, bool Partial>
+D2C_CPU_INLINE void tile(std::int64_t depth, const Product& product, const float* a, const float* b,
+                         float* c, const float* bias, std::int64_t left) {
+  Lanes low[Rows];
+  Lanes high[Rows];
+  const std::int64_t a_row = product.a_row;
+  const std::int64_t c_row = product.c_row;
+  const auto load_low = [&](const float* p) { return Partial ? load_up_to(p, left) : load(p); };
+  const auto load_high = [&](const float* p) {
+    return !Partial ? load(p + lanes)
+                    : (left > lanes ? load_first(p + lanes, left - lanes) : broadcast(0.0f));
+  };
+  if (product.start == Start::accumulate) {
+    for (int i = 0; i < Rows; ++i) {
+      low[i] = load_low(c + i * c_row);
+      high[i] = load_high(c + i * c_row);
+    }
+  } else {
+    const bool biased = product.start == Start::bias;
+    const Lanes bias_low = biased ? load_low(bias) : broadcast(0.0f);
+    const Lanes bias_high = biased ? load_high(bias) : broadcast(0.0f);
+    for (int i = 0; i < Rows; ++i) {
+      low[i] = bias_low;
+      high[i] = bias_high;
+    }
+  }
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const Lanes b_low = load_low(b);
+    const Lanes b_high = load_high(b);
+#pragma GCC unroll 12
+    for (int i = 0; i < Rows; ++i) {
+      const Lanes value = broadcast(a[i * a_row]);
+      low[i] = fused(value, b_low, low[i]);
+      high[i] = fused(value, b_high, high[i]);
+    }
+    a += product.a_depth;
+    b += product.b_depth;
+  }
+  for (int i = 0; i < Rows; ++i) {
+    if constexpr (Partial) {
+      store_up_to(c + i * c_row, low[i], left);
+      if (left > lanes) {
+        store_first(c + i * c_row + lanes, high[i], left - lanes);
+      }
+    } else {
+      store(c + i * c_row, low[i]);
+      store(c + i * c_row + lanes, high[i]);
+    }
+  }
+}
+
+template <bool Partial, int Rows = tile_rows>
+inline void tile_of(std::int64_t rows, std::int64_t depth, const Product& product, const float* a,
+                    const float* b, float* c, const float* bias, std::int64_t left) {
+  if (rows == Rows) {
+    tile<Rows, Partial>(depth, product, a, b, c, bias, left);
+  } else if constexpr (Rows > 1) {
+    tile_of<Partial, Rows - 1>(rows, depth, product, a, b, c, bias, left);
+  }
+}
+
+/// C (+)= A B, [rows, columns] over `depth`. Every element is one chain of fused multiply-adds in
+/// the order of k, whatever the tiling: results do not depend on how rows are grouped.
+inline void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth,
+                     const Product& product) {
+  const std::int64_t tiles = (rows + tile_rows - 1) / tile_rows;
+  if (tiles == 0) {
+    return;
+  }
+  const std::int64_t base = rows / tiles;
+  const std::int64_t longer = rows % tiles;
+  for (std::int64_t p = 0; p * panel < columns; ++p) {
+    const float* b = product.b + p * product.b_panel;
+    const float* bias = product.start == Start::bias ? product.bias + p * panel : nullptr;
+    const std::int64_t left = columns - p * panel;
+    std::int64_t row = 0;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t height = base + (t < longer ? 1 : 0);
+      const float* a = product.a + row * product.a_row;
+      float* c = product.c + row * product.c_row + p * panel;
+      if (left >= panel) {
+        tile_of<false>(height, depth, product, a, b, c, bias, left);
+      } else {
+        tile_of<true>(height, depth, product, a, b, c, bias, left);
+      }
+      row += height;
+    }
+  }
+}
+
+/// y [rows, out] = x [rows, in] W^T + bias with W packed by pack_transposed.
+D2C_CPU_INLINE void affine(std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
+                           const float* packed, const float* bias, float* y) {
+  multiply(rows, out, in, {x, in, 1, packed, panel, panel * in, y, out, Start::bias, bias});
+}
+
+/// dx [rows, in] = dy [rows, out] W with W packed by pack_rows.
+D2C_CPU_INLINE void affine_backward(std::int64_t rows, std::int64_t in, std::int64_t out,
+                                    const float* dy, const float* packed, float* dx) {
+  multiply(rows, in, out, {dy, out, 1, packed, panel, panel * out, dx, in});
+}
+
+/// dw [out, in] += dy^T x over the rows.
+D2C_CPU_INLINE void affine_backward_weight(std::int64_t rows, std::int64_t in, std::int64_t out,
+                                           const float* x, const float* dy, float* dw) {
+  multiply(out, in, rows, {dy, 1, out, x, in, panel, dw, in, Start::accumulate});
+}
+
+/// sums[j] += the sum over the rows of x [rows, columns].
+inline void add_column_sums(std::int64_t rows, std::int64_t columns, const float* x, float* sums) {
+  for (std::int64_t j = 0; j < columns; j += lanes) {
+    auto sum = load_up_to(sums + j, columns - j);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      sum = sum + load_up_to(x + i * columns + j, columns - j);
+    }
+    store_up_to(sums + j, sum, columns - j);
+  }
+}
+
+/// Panels over the rows of `x` [rows, columns] (row distance `stride`): packed[p][k][j] is
+/// x[p * panel + j][k], zero beyond the last row.
+inline void pack_transposed(std::int64_t rows, std::int64_t columns, const float* x,
+                            std::int64_t stride, float* packed) {
+  for (std::int64_t p = 0; p * panel < rows; ++p) {
+    float* out = packed + p * panel * columns;
+    const std::int64_t count = std::min(panel, rows - p * panel);
+    for (std::int64_t j = 0; j < panel; ++j) {
+      if (j < count) {
+        const float* row = x + (p * panel + j) * stride;
+        for (std::int64_t k = 0; k < columns; ++k) {
+          out[k * panel + j] = row[k];
+        }
+      } else {
+        for (std::int64_t k = 0; k < columns; ++k) {
+          out[k * panel + j] = 0.0f;
+        }
+      }
+    }
+  }
+}
+
+/// Panels over the columns of `x` [rows, columns] (row distance `stride`): packed[p][k][j] is
+/// x[k][p * panel + j], zero beyond the last column.
+inline void pack_rows(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t stride,
+                      float* packed) {
+  for (std::int64_t p = 0; p * panel < columns; ++p) {
+    float* out = packed + p * panel * rows;
+    const std::int64_t left = columns - p * panel;
+    for (std::int64_t k = 0; k < rows; ++k) {
+      const float* row = x + k * stride + p * panel;
+      store(out + k * panel, load_up_to(row, left));
+      store(out + k * panel + lanes,
+            left > lanes ? load_up_to(row + lanes, left - lanes) : broadcast(0.0f));
+    }
+  }
+}
