@@ -26,10 +26,12 @@ namespace fs = std::filesystem;
 std::map<std::string, int> runs;
 std::string throws_in; // kind of the stage that fails half-way
 std::vector<int> threads_seen;
+std::string found_scores; // what a score stage found in its folder when it began
 
 struct ToyConfig {
   static constexpr std::string_view section = "toy";
   std::int64_t amount = 3;
+  std::int64_t columns = 4;
   std::string weights;
 };
 
@@ -71,6 +73,7 @@ void work(d2c::StageContext& context, const std::string& kind, const std::string
 struct Score {
   using config = ToyConfig;
   static constexpr std::string_view kind = "score";
+  static constexpr std::array<std::string_view, 1> growing_keys = {"toy.columns"};
   static constexpr auto needs = d2c::set_of<d2c::Images>;
   static constexpr auto provides = d2c::set_of<d2c::Scores>;
 
@@ -78,6 +81,7 @@ struct Score {
 };
 
 void run_stage(const Score&, d2c::StageContext& context) {
+  found_scores = content(context.out / "scores.csv");
   work(context, "score", "scores.csv", "seed " + std::to_string(context.seed));
 }
 
@@ -224,7 +228,7 @@ using Counts = std::map<std::string, int>;
 
 } // namespace toy
 
-D2C_CONFIG(toy::ToyConfig, amount, weights)
+D2C_CONFIG(toy::ToyConfig, amount, columns, weights)
 
 using toy::A;
 using toy::B;
@@ -305,6 +309,18 @@ TEST_CASE("app: the content of a named file is part of the key, its place is not
   CHECK(runs["score"] == 2);
   const auto manifest = nlohmann::json::parse(toy::content(world.run() / "manifest.json"));
   CHECK(manifest["input_files_xxh3"].contains(second.string()));
+}
+
+TEST_CASE("app: a stage that only grows begins with the results of its relative") {
+  World world;
+  REQUIRE(world.call<Experiment>({}) == 0);
+  CHECK(toy::found_scores.empty());
+  REQUIRE(world.call<Experiment>({"--set", "toy.columns=8"}) == 0);
+  CHECK(runs["score"] == 2);
+  CHECK(toy::found_scores == "seed 0");
+  REQUIRE(world.call<Experiment>({"--set", "toy.amount=8"}) == 0);
+  CHECK(runs["score"] == 3);
+  CHECK(toy::found_scores.empty());
 }
 
 TEST_CASE("app: arms share equal stages, and compare sets them side by side") {

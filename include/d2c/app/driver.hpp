@@ -323,13 +323,16 @@ private:
       std::fprintf(stderr, "%s\n", state.damage.c_str());
       store_.clear(kind, stage.key);
     }
+    const auto related = store_.begin_with_related(kind, stage.key, stage.growth);
     store_.prepare(kind, stage.key);
-    progress.line(who + ": " + stage.text.name);
+    progress.line(who + ": " + stage.text.name +
+                  (related.empty() ? "" : ", begins with the results in " + related.string()));
     const auto began = Clock::now();
     with_context(arm, stage, progress, stage.run);
     const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
     store_.finish(kind, {.stage = stage.text.name,
                          .key = stage.key,
+                         .growth = stage.growth,
                          .seconds = seconds,
                          .outputs = {},
                          .made_from = stage.made_from});

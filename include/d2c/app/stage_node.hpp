@@ -34,7 +34,8 @@ struct StageNode {
   std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
   std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
   std::string key;
-  int level = 0; ///< stages run level by level; equal levels of different arms are independent
+  std::string growth; ///< equal for stages whose results this one can begin with; or empty
+  int level = 0;      ///< stages run level by level; equal levels of different arms are independent
   std::function<void(StageContext&)> run; ///< empty for a source
   std::function<void(const StageContext&, Problems&)> check;
 
@@ -87,6 +88,38 @@ void name_autos(type_list<Declared...>, type_list<Resolved...>, std::vector<std:
   }
 }
 
+/// Keys that only add to a result: a stage that says `static constexpr std::array<std::string_view,
+/// n> growing_keys = {"score.columns", ...}` may begin with the files of an equal stage that
+/// differs in these keys alone.
+template <class S>
+std::vector<std::string_view> growing_keys() {
+  if constexpr (requires { S::growing_keys; }) {
+    return {S::growing_keys.begin(), S::growing_keys.end()};
+  } else {
+    return {};
+  }
+}
+
+/// `text` without the lines of `keys`, where text is what key_text returns.
+inline std::string without_keys(const std::string& text,
+                                const std::vector<std::string_view>& keys) {
+  std::string kept;
+  std::string section;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size() - 1);
+    const std::string line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.starts_with('[')) {
+      section = line.substr(1, line.find(']') - 1);
+    }
+    const std::string key = section + "." + line.substr(0, line.find(" = "));
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
+      kept += line + "\n";
+    }
+  }
+  return kept;
+}
+
 /// Stages without randomness say `static constexpr bool uses_seed = false`.
 template <class S>
 constexpr bool uses_seed() {
@@ -130,6 +163,9 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
     text += artifact + " " + makers[artifact] + "\n";
   }
   node.key = hash_of_text(text);
+  if (const auto growing = detail::growing_keys<S>(); !growing.empty()) {
+    node.growth = hash_of_text(detail::without_keys(text, growing));
+  }
   for (const std::string_view provided : node.text.provides) {
     makers[std::string(provided)] = node.key;
   }

@@ -37,6 +37,7 @@ struct StoredFile {
 struct StageRecord {
   std::string stage; ///< type name
   std::string key;
+  std::string growth; ///< equal for results that can begin with each other; or empty
   double seconds = 0;
   std::vector<StoredFile> outputs;
   std::map<std::string, std::string> made_from; ///< artifact to key of the stage that made it
@@ -114,6 +115,7 @@ public:
       const auto json = nlohmann::json::parse(in);
       record.stage = json.at("stage").get<std::string>();
       record.key = json.at("key").get<std::string>();
+      record.growth = json.value("growth", std::string{});
       record.seconds = json.at("seconds").get<double>();
       record.made_from = json.at("made_from").get<std::map<std::string, std::string>>();
       for (const auto& output : json.at("outputs")) {
@@ -174,6 +176,47 @@ public:
     std::filesystem::remove_all(where);
   }
 
+  /// Lets a stage that has no folder yet begin with the files of a sound finished one of equal
+  /// `growth`. Returns the folder they came from; empty if there is none.
+  [[nodiscard]] std::filesystem::path begin_with_related(const std::string& kind,
+                                                         const std::string& key,
+                                                         const std::string& growth) const {
+    namespace fs = std::filesystem;
+    const auto where = folder(kind, key);
+    if (growth.empty() || fs::exists(where) || !fs::exists(root_)) {
+      return {};
+    }
+    for (const auto& entry : fs::directory_iterator(root_)) {
+      const std::string name = entry.path().filename().string();
+      if (!entry.is_directory() || !name.starts_with(kind + "-") || is_temporary(entry.path())) {
+        continue;
+      }
+      const StageState state = inspect(kind, name.substr(kind.size() + 1));
+      if (!state.record || state.record->growth != growth) {
+        continue;
+      }
+      auto copy = where;
+      copy += ".tmp-" + std::to_string(::getpid());
+      std::error_code reason;
+      fs::remove_all(copy, reason);
+      for (const StoredFile& output : state.record->outputs) {
+        fs::create_directories((copy / output.file).parent_path(), reason);
+        if (!reason) {
+          fs::copy_file(entry.path() / output.file, copy / output.file, reason);
+        }
+        if (reason) {
+          const std::string why = reason.message();
+          fs::remove_all(copy, reason);
+          throw Failure("cannot copy " + (entry.path() / output.file).string() + " to " +
+                        where.string() + ": " + why);
+        }
+      }
+      fs::rename(copy, where);
+      return entry.path();
+    }
+    return {};
+  }
+
   /// Lists what the stage left and writes done.json: from here on the stage is finished.
   StageRecord finish(const std::string& kind, StageRecord record) const {
     const auto where = folder(kind, record.key);
@@ -193,6 +236,9 @@ public:
     nlohmann::ordered_json json;
     json["stage"] = record.stage;
     json["key"] = record.key;
+    if (!record.growth.empty()) {
+      json["growth"] = record.growth;
+    }
     json["seconds"] = record.seconds;
     json["outputs"] = nlohmann::ordered_json::array();
     for (const StoredFile& output : record.outputs) {

@@ -1,6 +1,7 @@
 #pragma once
 /// The stage that gives every training image a difficulty. Its body is score/run_scorer.hpp.
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -47,6 +48,9 @@ struct Scorer {
   using config = ScoreConfig;
 
   static constexpr std::string_view kind = "score";
+  /// Columns can be added to a finished loss matrix, and how many images a step takes changes none.
+  static constexpr std::array<std::string_view, 3> growing_keys = {
+      "score.columns", "score.timesteps", "score.batch_images"};
   static constexpr auto needs = set_of<Images>;
   static constexpr auto provides = set_of<Scores>;
 
