@@ -102,25 +102,14 @@ public:
       throw InputError(where() + ": expected a PyTorch checkpoint (a zip file, or a pickle that "
                                  "begins with PyTorch's magic number), found another beginning");
     }
-    const PickleValue* top = &root_;
-    std::string_view rest = under;
-    while (!rest.empty()) {
-      const auto dot = rest.find('.');
-      const std::string_view part = rest.substr(0, dot);
-      const PickleValue* next = find(*top, part);
-      if (next == nullptr) {
-        throw InputError(where() + ": expected an entry \"" + std::string(under) +
-                         "\" in the checkpoint, found " + keys_of(*top));
-      }
-      top = next;
-      rest = dot == std::string_view::npos ? std::string_view{} : rest.substr(dot + 1);
-    }
+    under_ = under;
     std::vector<const void*> open;
-    collect(*top, "", open);
+    collect(root_, "", open);
     if (names_.empty()) {
       throw InputError(where() + ": expected tensors" +
-                       (under.empty() ? "" : " under \"" + std::string(under) + "\"") +
-                       ", found none in this checkpoint");
+                       (under_.empty() ? "" : " under \"" + under_ + "\"") +
+                       ", found none in this checkpoint" +
+                       (under_.empty() ? "" : ", which holds " + keys_of(root_)));
     }
   }
 
@@ -364,18 +353,35 @@ private:
     return {*key, view_offset};
   }
 
+  /// Whether a value of that dotted name lies on the way to `under_` or below it.
+  [[nodiscard]] bool leads_to(std::string_view name) const {
+    const std::size_t shared = std::min(name.size(), under_.size());
+    if (name.substr(0, shared) != std::string_view(under_).substr(0, shared)) {
+      return false;
+    }
+    const std::string_view longer = name.size() > shared ? name : std::string_view(under_);
+    return shared == 0 || longer.size() == shared || longer[shared] == '.';
+  }
+
   /// Walks containers to any depth but does not follow one into itself.
   void collect(const PickleValue& value, const std::string& name, std::vector<const void*>& open) {
     if (++visits_ > visit_limit) {
       throw InputError(where() + ": expected a checkpoint of at most " +
                        std::to_string(visit_limit) + " values, found more");
     }
+    if (!leads_to(name)) {
+      return;
+    }
     if (const PickleTensor* tensor = value.as_tensor()) {
-      add(*tensor, name.empty() ? "tensor" : name);
+      if (name.size() >= under_.size()) {
+        const std::string rest = name.substr(under_.size());
+        add(*tensor, rest.empty() ? "tensor" : rest.substr(rest.starts_with('.') ? 1 : 0));
+      }
       return;
     }
     if (const std::string* made_by = value.as_opaque();
-        made_by != nullptr && made_by->starts_with("torch._utils._rebuild_")) {
+        made_by != nullptr && name.size() >= under_.size() &&
+        made_by->starts_with("torch._utils._rebuild_")) {
       throw InputError(where() + ": expected \"" + name +
                        "\" to be a dense tensor, found one made by " + *made_by);
     }
@@ -455,6 +461,7 @@ private:
   static constexpr std::uint64_t expansion_limit = 1U << 28;
 
   MappedFile file_;
+  std::string under_;
   std::unique_ptr<PickleReader> pickle_; ///< owns the objects that root_ reaches
   PickleValue root_;
   std::map<std::string, Storage, std::less<>> storages_;
