@@ -100,23 +100,26 @@ public:
     const double rate = config_.muon_learning_rate * update.learning_rate_factor;
     for (const Group& group : groups_) {
       const auto matrices = static_cast<std::int64_t>(group.offsets.size());
-      const std::int64_t size = group.rows * group.columns;
-      const Tensor velocity = momentum_.narrow(0, group.start, matrices * size)
-                                  .view({matrices, group.rows, group.columns});
+      const Tensor velocity =
+          momentum_.narrow(0, group.start, matrices * group.rows * group.columns)
+              .view({matrices, group.rows, group.columns});
       Tensor direction = at::empty_like(velocity);
+      const double scale = rate * std::sqrt(std::max(1.0, static_cast<double>(group.rows) /
+                                                              static_cast<double>(group.columns)));
+      if (values.is_cpu()) {
+        gather_on_cpu(group, update, gradients, velocity, direction);
+        move_on_cpu(group, update, orthogonalize(direction), values, average, rate, scale);
+        continue;
+      }
       for (std::int64_t k = 0; k < matrices; ++k) {
-        const Tensor g = slice_of(gradients, group, k);
-        direction[k].copy_(g);
+        direction[k].copy_(slice_of(gradients, group, k));
       }
       direction.mul_(update.gradient_scale);
       velocity.lerp_(direction, 1.0 - momentum);
-      direction.lerp_(velocity, momentum);
-      direction = orthogonalize(direction);
-      const double scale = std::sqrt(
-          std::max(1.0, static_cast<double>(group.rows) / static_cast<double>(group.columns)));
+      direction = orthogonalize(direction.lerp_(velocity, momentum));
       for (std::int64_t k = 0; k < matrices; ++k) {
         Tensor p = slice_of(values, group, k);
-        p.mul_(1.0 - rate * config_.weight_decay).add_(direction[k], -rate * scale);
+        p.mul_(1.0 - rate * config_.weight_decay).add_(direction[k], -scale);
         slice_of(average, group, k).lerp_(p, 1.0 - update.ema_decay);
       }
     }
@@ -150,6 +153,58 @@ private:
     const std::int64_t size = group.rows * group.columns;
     return flat.narrow(0, group.offsets[static_cast<std::size_t>(k)], size)
         .view({group.rows, group.columns});
+  }
+
+  /// Clipped gradients into the momentum, and what Nesterov makes of both into `direction`.
+  static void gather_on_cpu(const Group& group, const OptimizerStep& update,
+                            const Tensor& gradients, const Tensor& velocity,
+                            const Tensor& direction) {
+    const std::int64_t size = group.rows * group.columns;
+    const auto clip = static_cast<float>(update.gradient_scale);
+    const auto keep = static_cast<float>(momentum);
+    const float* all = gradients.const_data_ptr<float>();
+    float* const velocities = velocity.mutable_data_ptr<float>();
+    float* const directions = direction.mutable_data_ptr<float>();
+    at::parallel_for(0, velocity.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t k = first; k < last; ++k) {
+        const float* __restrict g = all + group.offsets[static_cast<std::size_t>(k)];
+        float* __restrict v = velocities + k * size;
+        float* __restrict d = directions + k * size;
+        for (std::int64_t i = 0; i < size; ++i) {
+          const float gradient = g[i] * clip;
+          v[i] = gradient + keep * (v[i] - gradient);
+          d[i] = gradient + keep * (v[i] - gradient);
+        }
+      }
+    });
+  }
+
+  /// Weight decay, the step along `direction`, and the weight average behind it.
+  void move_on_cpu(const Group& group, const OptimizerStep& update, const Tensor& direction,
+                   const Tensor& values, const Tensor& average, double rate, double scale) const {
+    const std::int64_t size = group.rows * group.columns;
+    const auto decay = static_cast<float>(1.0 - rate * config_.weight_decay);
+    const auto step_size = static_cast<float>(scale);
+    const auto follow = static_cast<float>(1.0 - update.ema_decay);
+    const float* const directions = direction.const_data_ptr<float>();
+    float* const all_values = values.mutable_data_ptr<float>();
+    float* const all_averages = average.mutable_data_ptr<float>();
+    at::parallel_for(0, direction.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t k = first; k < last; ++k) {
+        const float* __restrict d = directions + k * size;
+        float* __restrict p = all_values + group.offsets[static_cast<std::size_t>(k)];
+        float* __restrict a = all_averages + group.offsets[static_cast<std::size_t>(k)];
+        for (std::int64_t i = 0; i < size; ++i) {
+          p[i] = p[i] * decay - step_size * d[i];
+          a[i] += follow * (p[i] - a[i]);
+        }
+      }
+    });
+  }
+
+  /// Matrices per task, so that a task is worth a thread.
+  static std::int64_t grain(std::int64_t size) {
+    return std::max<std::int64_t>(1, (1 << 15) / size);
   }
 
   TrainConfig config_;
