@@ -46,19 +46,22 @@ inline void require_unique(std::span<const ScoredImage> images) {
   while (slots < 2 * images.size()) {
     slots *= 2;
   }
-  constexpr std::uint32_t vacant = 0xffffffffU;
-  std::vector<std::uint32_t> table(slots, vacant);
+  // A slot holds the place of an image plus one, and half of its hash: texts are compared, far away
+  // in memory, only where those agree.
+  std::vector<std::uint64_t> table(slots, 0);
   const std::hash<std::string_view> hash;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    std::size_t slot = hash(images[i].id) & (slots - 1);
-    while (table[slot] != vacant) {
-      if (images[table[slot]].id == images[i].id) {
+    const std::uint64_t hashed = hash(images[i].id);
+    const std::uint64_t half = hashed & 0xffffffff00000000U;
+    std::size_t slot = hashed & (slots - 1);
+    for (; table[slot] != 0; slot = (slot + 1) & (slots - 1)) {
+      const std::uint64_t place = table[slot] & 0xffffffffU;
+      if ((table[slot] ^ place) == half && images[place - 1].id == images[i].id) {
         throw InputError("selection: expected every image once, found the id \"" +
                          std::string(images[i].id) + "\" twice");
       }
-      slot = (slot + 1) & (slots - 1);
     }
-    table[slot] = static_cast<std::uint32_t>(i);
+    table[slot] = half | (i + 1);
   }
 }
 
