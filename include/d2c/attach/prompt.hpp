@@ -9,7 +9,7 @@
 namespace d2c {
 
 /// `pattern` with every "{}" replaced by `class_name`: "a photo of a {}" gives "a photo of a Bag"
-/// (the prompt of section 3.3 of the paper). Throws InputError if the pattern has no "{}", because
+/// (the paper's prompt). Throws InputError if the pattern has no "{}", because
 /// all classes would then share one text.
 inline std::string class_prompt(std::string_view pattern, std::string_view class_name) {
   std::string text{pattern};

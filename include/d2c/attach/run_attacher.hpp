@@ -1,0 +1,243 @@
+#pragma once
+/// Runs the attaching stage: kept images in, condensed pack out. Text is encoded once per class,
+/// images batch by batch, straight into the file.
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <d2c/attach/attach_config.hpp>
+#include <d2c/attach/attacher.hpp>
+#include <d2c/attach/pack_file.hpp>
+#include <d2c/attach/prompt.hpp>
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/hash.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/data_config.hpp>
+#include <d2c/data/image_tensor.hpp>
+#include <d2c/data/pixels_codec.hpp>
+#include <d2c/encoders/efficientnet_lite0_encoder.hpp>
+#include <d2c/encoders/minilm_encoder.hpp>
+#include <d2c/encoders/missing_network.hpp>
+#include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/vision_encoder.hpp>
+#include <d2c/io/atomic_file.hpp>
+#include <d2c/io/safetensors_writer.hpp>
+#include <d2c/select/subset_images.hpp>
+#include <d2c/tensor/device.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+namespace detail {
+
+/// The encoder a tag names, or nothing for NoPolicy. InputError for a tag without a network.
+template <class Base, class Tag>
+std::unique_ptr<Base> encoder_of(const AttachConfig& config, at::Device device) {
+  if constexpr (std::same_as<Tag, NoPolicy>) {
+    return nullptr;
+  } else if constexpr (requires { make_encoder(Tag{}, config, device); }) {
+    return make_encoder(Tag{}, config, device);
+  } else {
+    throw InputError(missing_network(Tag::name));
+  }
+}
+
+template <class Tag>
+void check_encoder_of(std::string_view key, const std::string& configured,
+                      const AttachConfig& config, Problems& problems) {
+  if constexpr (std::same_as<Tag, NoPolicy>) {
+    return;
+  } else {
+    if constexpr (!requires(at::Device device) { make_encoder(Tag{}, config, device); }) {
+      problems.add("", missing_network(Tag::name));
+    }
+    if constexpr (requires { check_encoder(Tag{}, config, problems); }) {
+      check_encoder(Tag{}, config, problems);
+    } else if (configured.empty() || !std::filesystem::is_regular_file(configured)) {
+      problems.add(
+          std::string(key),
+          "expected the file with the weights of " + std::string(Tag::name) + ", found " +
+              (configured.empty() ? std::string("no path") : "no file \"" + configured + "\""));
+    }
+  }
+}
+
+inline nlohmann::ordered_json encoder_record(std::string_view name, std::int64_t tokens,
+                                             std::int64_t width,
+                                             const std::vector<std::filesystem::path>& files) {
+  nlohmann::ordered_json record{{"name", name}, {"tokens", tokens}, {"width", width}};
+  record["files"] = nlohmann::ordered_json::array();
+  for (const auto& file : files) {
+    record["files"].push_back({{"file", file.filename().string()}, {"xxh3", hash_of_file(file)}});
+  }
+  return record;
+}
+
+inline std::span<const std::byte> tensor_bytes(const Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+/// What an attaching stage does, without its types.
+struct AttachJob {
+  std::unique_ptr<TextEncoder> text;
+  std::unique_ptr<VisionEncoder> vision;
+  std::string_view text_name;
+  std::string_view vision_name;
+  std::int64_t vision_tokens = 0;
+  std::int64_t vision_width = 0;
+};
+
+inline void write_pack(const AttachJob& job, StageContext& context) {
+  const auto& config = context.section<AttachConfig>();
+  const ImageSet images = context.images(Split::train);
+  const auto kept = subset_indices(context.artifacts.at<Subset>() / "subset.csv", images);
+  const auto n = static_cast<std::int64_t>(kept.size());
+  const bool pixels = dynamic_cast<const PixelsCodec*>(&context.codec) != nullptr;
+
+  nlohmann::ordered_json manifest;
+  manifest["format"] = 1;
+  manifest["images"] = n;
+  manifest["origin"] = images.origin;
+  manifest["classes"] = images.class_names;
+  // Wide types first, so that readers find every tensor aligned.
+  std::vector<SafetensorsDeclaration> declared{{"labels", DType::I64, {n}}};
+  EncodedText text;
+  if (job.text != nullptr) {
+    std::vector<std::string> prompts;
+    for (const std::string& name : images.class_names) {
+      prompts.push_back(class_prompt(context.section<DataConfig>().prompt, name));
+    }
+    text = job.text->encode(prompts);
+    text.tokens = text.tokens.contiguous();
+    text.mask = text.mask.contiguous();
+    declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
+    declared.push_back({"text_mask", DType::F32, text.mask.sizes().vec()});
+    manifest["prompts"] = prompts;
+    manifest["text_encoder"] =
+        encoder_record(job.text_name, text.tokens.size(1), text.tokens.size(2), job.text->files());
+  }
+  if (job.vision != nullptr) {
+    declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
+    manifest["vision_encoder"] =
+        encoder_record(job.vision_name, job.vision_tokens, job.vision_width, job.vision->files());
+  }
+  declared.push_back(
+      pixels ? SafetensorsDeclaration{"images",
+                                      DType::U8,
+                                      {n, images.channels, images.height, images.width}}
+             : SafetensorsDeclaration{"latents",
+                                      DType::F32,
+                                      {n, context.codec.channels(images),
+                                       context.codec.height(images), context.codec.width(images)}});
+
+  SafetensorsWriter writer{context.out / PackFile::file_name, declared, {{"format", "d2c-pack-1"}}};
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t index : kept) {
+    labels.push_back(images.labels[static_cast<std::size_t>(index)]);
+  }
+  writer.append(std::as_bytes(std::span{labels}));
+  if (job.text != nullptr) {
+    writer.append(tensor_bytes(text.tokens));
+    writer.append(tensor_bytes(text.mask));
+  }
+  const auto for_each_batch = [&](const auto& use) {
+    for (std::size_t begin = 0; begin < kept.size();
+         begin += static_cast<std::size_t>(config.batch)) {
+      const auto count = std::min(static_cast<std::size_t>(config.batch), kept.size() - begin);
+      use(std::span{kept}.subspan(begin, count));
+    }
+  };
+  if (job.vision != nullptr) {
+    context.progress.start("attaching " + std::string(job.vision_name), n, "images");
+    for_each_batch([&](std::span<const std::int64_t> batch) {
+      const Tensor tokens = job.vision->patch_tokens(image_tensor(images, batch)).contiguous();
+      if (tokens.sizes() != at::IntArrayRef({static_cast<std::int64_t>(batch.size()),
+                                             job.vision_tokens, job.vision_width})) {
+        throw Failure("attaching with " + std::string(job.vision_name) + ": expected " +
+                      std::to_string(job.vision_tokens) + " tokens of width " +
+                      std::to_string(job.vision_width) + " per image, found shape " +
+                      c10::str(tokens.sizes()));
+      }
+      writer.append(tensor_bytes(tokens));
+      context.progress.advance(static_cast<std::int64_t>(batch.size()));
+    });
+    context.progress.finish();
+  }
+  for_each_batch([&](std::span<const std::int64_t> batch) {
+    writer.append(tensor_bytes(pixels ? image_tensor(images, batch)
+                                      : context.codec.encode(images, batch).contiguous()));
+  });
+  writer.commit();
+
+  manifest["ids"] = nlohmann::ordered_json::array();
+  for (const std::int64_t index : kept) {
+    manifest["ids"].push_back(images.ids[static_cast<std::size_t>(index)]);
+  }
+  write_file_atomically(context.out / "manifest.json", manifest.dump(1) + "\n");
+}
+
+} // namespace detail
+
+/// Writes `condensed.safetensors` (see PackFile) and `manifest.json` (encoders with the hashes of
+/// their files, prompts, ids in the order of subset.csv) into the stage's folder. Text tokens
+/// follow Eq. 8 of the paper, visual tokens Eq. 10, of unflipped images. InputError if an encoder's
+/// files are missing or it has no network.
+template <class... Policies>
+void run_stage(const Attacher<Policies...>&, StageContext& context) {
+  using Stage = Attacher<Policies...>;
+  using Text = typename Stage::text_encoder;
+  using Vision = typename Stage::vision_encoder;
+  const auto& config = context.section<AttachConfig>();
+  const at::Device device = device_from(context.device);
+  detail::AttachJob job;
+  job.text = detail::encoder_of<TextEncoder, Text>(config, device);
+  job.vision = detail::encoder_of<VisionEncoder, Vision>(config, device);
+  if constexpr (!std::same_as<Text, NoPolicy>) {
+    job.text_name = Text::name;
+  }
+  if constexpr (!std::same_as<Vision, NoPolicy>) {
+    job.vision_name = Vision::name;
+    job.vision_tokens = Vision::tokens;
+    job.vision_width = Vision::width;
+  }
+  detail::write_pack(job, context);
+}
+
+/// What can be known before anything runs: networks and files of the encoders, a prompt with a
+/// place for the class, a batch size.
+template <class... Policies>
+void check_stage(const Attacher<Policies...>&, const StageContext& context, Problems& problems) {
+  using Stage = Attacher<Policies...>;
+  const auto& config = context.section<AttachConfig>();
+  detail::check_encoder_of<typename Stage::text_encoder>("[attach] text_weights",
+                                                         config.text_weights, config, problems);
+  detail::check_encoder_of<typename Stage::vision_encoder>("[attach] vision_weights",
+                                                           config.vision_weights, config, problems);
+  if (config.batch < 1) {
+    problems.add("[attach] batch",
+                 "expected at least 1 image per batch, found " + std::to_string(config.batch));
+  }
+  if constexpr (!std::same_as<typename Stage::text_encoder, NoPolicy>) {
+    const std::string& prompt = context.section<DataConfig>().prompt;
+    if (prompt.find("{}") == std::string::npos) {
+      problems.add("[data] prompt",
+                   "expected {} where the name of the class belongs, found \"" + prompt + "\"");
+    }
+  }
+}
+
+} // namespace d2c

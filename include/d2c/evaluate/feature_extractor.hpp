@@ -1,0 +1,29 @@
+#pragma once
+/// What every feature network can do, whatever it is: two vectors per image.
+
+#include <filesystem>
+
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Features of a batch of images, float32 on the CPU.
+struct ImageFeatures {
+  Tensor moments;    ///< [n, D] what a Frechet distance is taken of
+  Tensor neighbours; ///< [n, E] what neighbours are looked for in; may be a copy of `moments`
+};
+
+/// A feature network for evaluation. One is made by make_feature_extractor(tag, config, device),
+/// found by the type of the tag.
+class FeatureExtractor {
+public:
+  virtual ~FeatureExtractor() = default;
+
+  /// Features of images [n, C, H, W] uint8 with C = 1 or 3; resizes and normalises by itself.
+  [[nodiscard]] virtual ImageFeatures extract(const Tensor& images) const = 0;
+
+  /// The file it was read from, for names of caches and for manifests.
+  [[nodiscard]] virtual std::filesystem::path file() const = 0;
+};
+
+} // namespace d2c

@@ -1,0 +1,47 @@
+#pragma once
+/// The metrics of this library as `measure` functions: from features to numbers in metrics.json.
+
+#include <d2c/evaluate/copies.hpp>
+#include <d2c/evaluate/evaluate_config.hpp>
+#include <d2c/evaluate/frechet.hpp>
+#include <d2c/evaluate/frechet_distance.hpp>
+#include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/manifold_overlap.hpp>
+#include <d2c/evaluate/near_copies.hpp>
+#include <d2c/evaluate/precision_recall.hpp>
+
+namespace d2c {
+
+/// `frechet`: distance of the samples to the held-out images; `frechet_training`: that of the
+/// training images themselves, the floor for a denoiser that only repeats them.
+template <class Features>
+void measure(FrechetDistance<Features>, const JudgedFeatures& sets, const EvaluateConfig&,
+             Judgement& out) {
+  out.numbers["frechet"] = frechet_distance(sets.samples.moments, sets.held_out.moments);
+  out.numbers["frechet_training"] = frechet_distance(sets.training.moments, sets.held_out.moments);
+}
+
+/// `precision` and `recall` of the samples against the held-out images.
+template <class Features>
+void measure(PrecisionRecall<Features>, const JudgedFeatures& sets, const EvaluateConfig& config,
+             Judgement& out) {
+  const ManifoldOverlap overlap =
+      manifold_overlap(sets.held_out.neighbours, sets.samples.neighbours, config.neighbours);
+  out.numbers["precision"] = overlap.precision;
+  out.numbers["recall"] = overlap.recall;
+}
+
+/// `copies`: share of samples nearer to a training image than the percentile of held-out images is;
+/// by chance `copies_chance`.
+template <class Features>
+void measure(CopyAudit<Features>, const JudgedFeatures& sets, const EvaluateConfig& config,
+             Judgement& out) {
+  NearCopies found = near_copies(sets.samples.neighbours, sets.training.neighbours,
+                                 sets.held_out.neighbours, config.copy_percentile);
+  out.numbers["copies"] = found.share;
+  out.numbers["copies_chance"] = config.copy_percentile / 100.0;
+  out.numbers["copies_threshold"] = found.threshold;
+  out.nearest = std::move(found.samples);
+}
+
+} // namespace d2c

@@ -1,0 +1,80 @@
+#pragma once
+/// Features of the held-out images, computed once for all evaluations that share a store.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/hash.hpp>
+#include <d2c/core/progress.hpp>
+#include <d2c/data/image_set.hpp>
+#include <d2c/evaluate/feature_extractor.hpp>
+#include <d2c/evaluate/judged_features.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Features of images [n, C, H, W] uint8, batch by batch under the heading `task`. InputError if
+/// the batch size is below 1.
+inline SetFeatures set_features(const FeatureExtractor& network, const Tensor& images,
+                                std::int64_t batch, const std::string& task, Progress& progress) {
+  if (batch < 1) {
+    throw InputError("evaluate.batch: expected at least 1 image per batch, found " +
+                     std::to_string(batch));
+  }
+  FeatureStatistics statistics;
+  std::vector<Tensor> neighbours;
+  progress.start(task, images.size(0), "images");
+  for (const Tensor& part : images.split(batch)) {
+    ImageFeatures found = network.extract(part);
+    statistics.add(found.moments);
+    neighbours.push_back(std::move(found.neighbours));
+    progress.advance(part.size(0));
+  }
+  progress.finish();
+  return {statistics.moments(), at::cat(neighbours)};
+}
+
+/// Names the features of these images by this network at this resolution: 16 hexadecimal digits.
+inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
+                                std::int64_t resolution, const ImageSet& images) {
+  const std::string_view pixels{reinterpret_cast<const char*>(images.pixels.data()),
+                                images.pixels.size()};
+  return hash_of_text("features 1 " + std::string(network) + " " + hash_of_file(weights) + " " +
+                      std::to_string(resolution) + " " + std::to_string(images.channels) + " " +
+                      std::to_string(images.height) + " " + std::to_string(images.width) + " " +
+                      hash_of_text(pixels));
+}
+
+/// Reads features stored by save_features, or nothing if there are none or the file is damaged.
+inline std::optional<SetFeatures> load_features(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) {
+    return std::nullopt;
+  }
+  try {
+    const SafetensorsFile file{path};
+    SetFeatures found;
+    found.moments.mean = to_tensor(file, "mean");
+    const std::int64_t width = found.moments.mean.numel();
+    found.moments.covariance = to_tensor(file, "covariance", {width, width});
+    found.moments.count = to_tensor(file, "count").item<std::int64_t>();
+    found.neighbours = to_tensor(file, "neighbours");
+    return found;
+  } catch (const InputError&) {
+    return std::nullopt; // a cache: it is computed again, and written over
+  }
+}
+
+/// Stores features for load_features, atomically.
+inline void save_features(const std::filesystem::path& path, const SetFeatures& features) {
+  save_tensors(path, {{"mean", features.moments.mean},
+                      {"covariance", features.moments.covariance},
+                      {"count", at::tensor({features.moments.count}, at::kLong)},
+                      {"neighbours", features.neighbours}});
+}
+
+} // namespace d2c

@@ -1,0 +1,175 @@
+#pragma once
+/// Runs the evaluating stage: samples, kept images and held-out images in, metrics.json out.
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/hash.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/core/type_list.hpp>
+#include <d2c/data/image_tensor.hpp>
+#include <d2c/evaluate/efficientnet_lite0_features.hpp>
+#include <d2c/evaluate/evaluate_config.hpp>
+#include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/measures.hpp>
+#include <d2c/evaluate/reference_features.hpp>
+#include <d2c/io/atomic_file.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/select/subset_images.hpp>
+#include <d2c/tensor/device.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+namespace detail {
+
+/// The images an evaluation compares, as uint8 [n, C, H, W].
+struct JudgedImages {
+  ImageSet held_out;
+  Tensor samples;
+  Tensor training;
+  std::vector<std::string> training_ids;
+};
+
+inline JudgedImages judged_images(const StageContext& context) {
+  JudgedImages images;
+  const SafetensorsFile samples{context.artifacts.at<Samples>() / "samples.safetensors"};
+  images.samples = to_tensor(samples, "images");
+  const ImageSet train = context.images(Split::train);
+  const auto kept = subset_indices(context.artifacts.at<Subset>() / "subset.csv", train);
+  images.training = image_tensor(train, kept);
+  for (const std::int64_t index : kept) {
+    images.training_ids.push_back(train.ids[static_cast<std::size_t>(index)]);
+  }
+  images.held_out = context.images(Split::test);
+  if (images.samples.scalar_type() != at::kByte || images.samples.dim() != 4 ||
+      images.samples.sizes().slice(1) != images.training.sizes().slice(1)) {
+    throw InputError(samples.path().string() + ": expected images of uint8 as large as those of " +
+                     train.origin + ", " + c10::str(images.training.sizes().slice(1)) + ", found " +
+                     c10::str(images.samples.sizes()));
+  }
+  return images;
+}
+
+inline JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view name,
+                                      const JudgedImages& images, StageContext& context) {
+  const auto& config = context.section<EvaluateConfig>();
+  const auto cache =
+      context.out.parent_path() /
+      ("features-" + features_key(name, network.file(), config.resolution, images.held_out) +
+       ".safetensors");
+  JudgedFeatures features;
+  if (auto stored = load_features(cache)) {
+    features.held_out = std::move(*stored);
+  } else {
+    std::vector<std::int64_t> all(images.held_out.labels.size());
+    std::iota(all.begin(), all.end(), 0);
+    features.held_out = set_features(network, image_tensor(images.held_out, all), config.batch,
+                                     "features of held-out images", context.progress);
+    save_features(cache, features.held_out);
+  }
+  features.samples =
+      set_features(network, images.samples, config.batch, "features of samples", context.progress);
+  features.training = set_features(network, images.training, config.batch,
+                                   "features of training images", context.progress);
+  return features;
+}
+
+/// The samples that come nearest to a training image, nearest first, with that image.
+inline void write_neighbours(const std::filesystem::path& path, const JudgedImages& images,
+                             const NearestRows& nearest) {
+  constexpr std::int64_t shown = 20;
+  const Tensor order = nearest.distance.argsort().slice(0, 0, shown);
+  const Tensor index = nearest.index.index_select(0, order);
+  save_tensors(path, {{"samples", images.samples.index_select(0, order)},
+                      {"nearest", images.training.index_select(0, index)},
+                      {"distances", nearest.distance.index_select(0, order)},
+                      {"sample_index", order},
+                      {"training_index", index},
+                      {"all_distances", nearest.distance},
+                      {"all_training_index", nearest.index}});
+}
+
+/// Metrics that share a feature network are measured together, so that it runs once.
+template <class Features, class... Metrics>
+void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContext& context,
+                  Judgement& judgement) {
+  const auto& config = context.section<EvaluateConfig>();
+  const auto network = make_feature_extractor(Features{}, config, device_from(context.device));
+  const JudgedFeatures features =
+      judged_features(*network, std::string_view{Features::name}, images, context);
+  const auto measure_one = [&]<class Metric>() {
+    if constexpr (std::is_same_v<typename Metric::features, Features>) {
+      measure(Metric{}, features, config, judgement);
+    }
+  };
+  (measure_one.template operator()<Metrics>(), ...);
+  judgement.numbers["features"].push_back({{"name", std::string_view{Features::name}},
+                                           {"weights", network->file().filename().string()},
+                                           {"xxh3", hash_of_file(network->file())}});
+}
+
+inline void write_judgement(const JudgedImages& images, const Judgement& judgement,
+                            StageContext& context) {
+  const auto& config = context.section<EvaluateConfig>();
+  nlohmann::ordered_json numbers = judgement.numbers;
+  numbers["images"] = images.training.size(0);
+  numbers["samples"] = images.samples.size(0);
+  numbers["held_out"] = images.held_out.size();
+  numbers["resolution"] = config.resolution;
+  numbers["neighbours"] = config.neighbours;
+  if (judgement.nearest) {
+    write_neighbours(context.out / "neighbours.safetensors", images, *judgement.nearest);
+  }
+  write_file_atomically(context.out / "metrics.json", numbers.dump(1) + "\n");
+}
+
+} // namespace detail
+
+/// Writes `metrics.json` and, if a metric looked for neighbours, `neighbours.safetensors` into the
+/// stage's folder. Features of the held-out images are kept beside the stage's folder, in
+/// `features-<key>.safetensors`, for other arms. InputError if samples and images differ in size or
+/// the weights of a feature network are missing.
+template <class... Policies>
+void run_stage(const Evaluator<Policies...>&, StageContext& context) {
+  const detail::JudgedImages images = detail::judged_images(context);
+  Judgement judgement;
+  judgement.numbers["features"] = nlohmann::ordered_json::array();
+  for_each_type(unite_t<type_list<typename Policies::features...>>{}, [&]<class Features>() {
+    detail::measure_with<Features>(type_list<Policies...>{}, images, context, judgement);
+  });
+  detail::write_judgement(images, judgement, context);
+}
+
+/// What can be known before anything runs: the feature networks' files and sensible numbers.
+template <class... Policies>
+void check_stage(const Evaluator<Policies...>&, const StageContext& context, Problems& problems) {
+  const auto& config = context.section<EvaluateConfig>();
+  for_each_type(unite_t<type_list<typename Policies::features...>>{},
+                [&]<class Features>() { check_feature_extractor(Features{}, config, problems); });
+  const auto expect = [&](bool good, const char* key, const char* expected, auto found) {
+    if (!good) {
+      problems.add(std::string("[evaluate] ") + key,
+                   std::string("expected ") + expected + ", found " + std::to_string(found));
+    }
+  };
+  expect(config.resolution >= 32, "resolution", "at least 32 pixels", config.resolution);
+  expect(config.neighbours >= 1, "neighbours", "at least 1", config.neighbours);
+  expect(config.copy_percentile >= 0 && config.copy_percentile <= 100, "copy_percentile",
+         "a number from 0 to 100", config.copy_percentile);
+  expect(config.batch >= 1, "batch", "at least 1 image per batch", config.batch);
+}
+
+} // namespace d2c

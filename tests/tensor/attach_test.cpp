@@ -1,0 +1,255 @@
+// The attaching stage end to end with encoders of the test's own, whose tokens are known by hand.
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <d2c/attach/pack_file.hpp>
+#include <d2c/attach/prompt.hpp>
+#include <d2c/attach/run_attacher.hpp>
+#include <d2c/core/artifact.hpp>
+#include <d2c/encoders/dinov2.hpp>
+#include <d2c/encoders/t5.hpp>
+#include <d2c/select/subset_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace test_encoders {
+
+using d2c::Tensor;
+
+// Tokens: the length of the prompt, everywhere. Mask: the first token only.
+struct PromptLength {
+  using role = d2c::roles::text_encoder;
+  static constexpr std::string_view name = "PromptLength";
+  static constexpr int tokens = 3;
+  static constexpr int width = 2;
+  static constexpr auto provides = d2c::set_of<d2c::TextTokens>;
+};
+
+struct PromptLengthEncoder : d2c::TextEncoder {
+  d2c::EncodedText encode(const std::vector<std::string>& prompts) const override {
+    const auto n = static_cast<std::int64_t>(prompts.size());
+    const Tensor tokens = at::empty({n, 3, 2});
+    for (std::int64_t i = 0; i < n; ++i) {
+      tokens[i].fill_(static_cast<double>(prompts[static_cast<std::size_t>(i)].size()));
+    }
+    return {tokens, at::tensor({1.0F, 0.0F, 0.0F}).expand({n, 3})};
+  }
+
+  std::vector<std::filesystem::path> files() const override { return {}; }
+};
+
+inline std::unique_ptr<d2c::TextEncoder> make_encoder(PromptLength, const d2c::AttachConfig&,
+                                                      at::Device) {
+  return std::make_unique<PromptLengthEncoder>();
+}
+
+// Tokens: the means of the upper and of the lower half of the image.
+template <int Tokens>
+struct Halves {
+  using role = d2c::roles::vision_encoder;
+  static constexpr std::string_view name = "Halves";
+  static constexpr int tokens = Tokens;
+  static constexpr int width = 1;
+  static constexpr auto provides = d2c::set_of<d2c::VisualTokens>;
+};
+
+struct HalvesEncoder : d2c::VisionEncoder {
+  Tensor patch_tokens(const Tensor& images) const override {
+    return images.to(at::kFloat).view({images.size(0), 2, -1}).mean(2, true);
+  }
+
+  std::vector<std::filesystem::path> files() const override { return {}; }
+};
+
+template <int Tokens>
+std::unique_ptr<d2c::VisionEncoder> make_encoder(Halves<Tokens>, const d2c::AttachConfig&,
+                                                 at::Device) {
+  return std::make_unique<HalvesEncoder>();
+}
+
+} // namespace test_encoders
+
+namespace {
+
+using namespace d2c;
+using Catch::Matchers::Contains;
+using test_encoders::Halves;
+using test_encoders::PromptLength;
+
+ImageSet six_images(Split) {
+  ImageSet images;
+  images.channels = 1;
+  images.height = 2;
+  images.width = 2;
+  images.class_names = {"Bag", "Sandal"};
+  images.origin = "six images";
+  for (int i = 0; i < 6; ++i) {
+    for (int pixel = 0; pixel < 4; ++pixel) {
+      images.pixels.push_back(static_cast<std::uint8_t>(10 * i + pixel));
+    }
+    images.labels.push_back(i / 3);
+    images.ids.push_back("train/" + std::to_string(i));
+  }
+  return images;
+}
+
+// A stage context in a folder of its own, with a subset of images 2, 3 and 5.
+struct Fixture {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("d2c-attach-" + std::to_string(::getpid()));
+  Sections sections;
+  ExperimentFacts facts;
+  ImageLoader images = six_images;
+  PixelsCodec codec;
+  Progress progress{true};
+  StageContext context{folder / "attach", {}, sections, facts, images, codec, "cpu", 0, progress};
+
+  Fixture() {
+    std::filesystem::create_directories(folder / "attach");
+    std::filesystem::create_directories(folder / "select");
+    subset({{"train/2", "", 0, 0}, {"train/3", "", 1, 0}, {"train/5", "", 1, 1}});
+    context.artifacts.set(Subset::name, folder / "select");
+    sections.set(DataConfig{});
+    AttachConfig config;
+    config.batch = 2;
+    sections.set(config);
+  }
+
+  ~Fixture() { std::filesystem::remove_all(folder); }
+
+  void subset(const std::vector<SubsetRow>& rows) const {
+    write_subset(folder / "select" / "subset.csv", rows);
+  }
+};
+
+bool same(const Tensor& found, const Tensor& expected) {
+  return found.scalar_type() == expected.scalar_type() && at::equal(found, expected);
+}
+
+} // namespace
+
+TEST_CASE("prompt: every {} becomes the class name") {
+  CHECK(class_prompt("a photo of a {}", "Bag") == "a photo of a Bag");
+  CHECK(class_prompt("{}: {}", "{}") == "{}: {}");
+  CHECK_THROWS_WITH(class_prompt("a photo", "Bag"), Contains("data.prompt") && Contains("a photo"));
+}
+
+TEST_CASE("attach: the pack holds images, labels and both kinds of tokens, by hand") {
+  Fixture fixture;
+  run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+  const PackFile pack{fixture.context.out};
+  CHECK(pack.size() == 3);
+  CHECK(same(pack.tensor("labels"), at::tensor({0, 1, 1}, at::kLong)));
+  CHECK(same(pack.tensor("images").flatten(),
+             at::tensor({20, 21, 22, 23, 30, 31, 32, 33, 50, 51, 52, 53}, at::kByte)));
+  CHECK(same(pack.tensor("visual_tokens").flatten(),
+             at::tensor({20.5F, 22.5F, 30.5F, 32.5F, 50.5F, 52.5F})));
+  CHECK(same(pack.tensor("text_tokens").select(2, 0),
+             at::tensor({16.0F, 16.0F, 16.0F, 19.0F, 19.0F, 19.0F}).view({2, 3})));
+  CHECK(same(pack.tensor("text_mask"),
+             at::tensor({1.0F, 0.0F, 0.0F, 1.0F, 0.0F, 0.0F}).view({2, 3})));
+
+  std::ifstream in{fixture.context.out / "manifest.json"};
+  const auto manifest = nlohmann::json::parse(in);
+  CHECK(manifest["ids"] == nlohmann::json({"train/2", "train/3", "train/5"}));
+  CHECK(manifest["prompts"] == nlohmann::json({"a photo of a Bag", "a photo of a Sandal"}));
+  CHECK(manifest["text_encoder"]["name"] == "PromptLength");
+  CHECK(manifest["vision_encoder"]["tokens"] == 2);
+}
+
+TEST_CASE("attach: a pack without encoders holds images and labels alone") {
+  Fixture fixture;
+  run_stage(Attacher<>{}, fixture.context);
+  const PackFile pack{fixture.context.out / PackFile::file_name};
+  CHECK(pack.has_images());
+  CHECK_FALSE(pack.has_text());
+  CHECK_FALSE(pack.has_visual());
+  CHECK_THROWS_WITH(pack.tensor("visual_tokens"), Contains("visual_tokens"));
+}
+
+TEST_CASE("attach: the same inputs give the same bytes, whatever the batch") {
+  Fixture fixture;
+  run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+  const auto first = hash_of_file(fixture.context.out / PackFile::file_name);
+  AttachConfig config;
+  config.batch = 64;
+  fixture.sections.set(config);
+  run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+  CHECK(hash_of_file(fixture.context.out / PackFile::file_name) == first);
+}
+
+TEST_CASE("attach: ids that the data set lacks, and wrong classes, are refused") {
+  Fixture fixture;
+  fixture.subset({{"train/9", "", 0, 0}});
+  CHECK_THROWS_WITH(run_stage(Attacher<>{}, fixture.context),
+                    Contains("subset.csv") && Contains("train/9") && Contains("six images"));
+  fixture.subset({{"train/2", "", 1, 0}});
+  CHECK_THROWS_WITH(run_stage(Attacher<>{}, fixture.context),
+                    Contains("train/2 in class 0") && Contains("found class 1"));
+  CHECK_FALSE(std::filesystem::exists(fixture.context.out / PackFile::file_name));
+}
+
+TEST_CASE("attach: an encoder that breaks its own facts is a failure, and leaves no pack") {
+  Fixture fixture;
+  CHECK_THROWS_WITH(run_stage(Attacher<Halves<5>>{}, fixture.context),
+                    Contains("expected 5 tokens of width 1") && Contains("[2, 2, 1]"));
+  CHECK(std::filesystem::is_empty(fixture.context.out));
+}
+
+TEST_CASE("attach: encoders without a network say in one sentence what is missing") {
+  Fixture fixture;
+  CHECK_THROWS_AS((run_stage(Attacher<T5, DINOv2>{}, fixture.context)), InputError);
+  CHECK_THROWS_WITH((run_stage(Attacher<T5, DINOv2>{}, fixture.context)),
+                    Contains("[d2c.encoder.network] attaching with T5"));
+  Problems problems;
+  check_stage(Attacher<T5, DINOv2>{}, fixture.context, problems);
+  CHECK(problems.list().size() == 4); // a network and a file of each
+  CHECK_THAT(problems.text(), Contains("attaching with T5") && Contains("attaching with DINOv2") &&
+                                  Contains("[attach] text_weights") &&
+                                  Contains("[attach] vision_weights"));
+}
+
+TEST_CASE("attach: check names every problem of the section at once") {
+  Fixture fixture;
+  AttachConfig config;
+  config.batch = 0;
+  config.text_weights = "/nonexistent/model.safetensors";
+  config.text_vocabulary = "/nonexistent/vocab.txt";
+  fixture.sections.set(config);
+  DataConfig data;
+  data.prompt = "a photo";
+  fixture.sections.set(data);
+  Problems problems;
+  check_stage(Attacher<MiniLM>{}, fixture.context, problems);
+  CHECK(problems.list().size() == 4);
+  CHECK_THAT(problems.text(), Contains("/nonexistent/model.safetensors") &&
+                                  Contains("/nonexistent/vocab.txt") &&
+                                  Contains("[attach] batch") && Contains("[data] prompt"));
+}
+
+TEST_CASE("pack: files that are no condensed pack are refused in one sentence") {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("d2c-pack-" + std::to_string(::getpid()) + ".safetensors");
+  const Tensor images = at::zeros({2, 1, 4, 4}, at::kByte);
+  const Tensor labels = at::zeros({2}, at::kLong);
+  save_tensors(file, {{"labels", labels}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("either images or latents, found neither"));
+  save_tensors(file, {{"labels", labels.slice(0, 0, 1)}, {"images", images}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("\"labels\"") && Contains("2") && Contains("found 1"));
+  save_tensors(file, {{"labels", labels.to(at::kFloat)}, {"images", images}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("I64") && Contains("found F32"));
+  save_tensors(file,
+               {{"labels", labels}, {"images", images}, {"text_tokens", at::zeros({3, 2, 2})}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("text_mask"));
+  save_tensors(file,
+               {{"labels", labels}, {"images", images}, {"visual_tokens", at::zeros({3, 2, 2})}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("visual_tokens") && Contains("found 3"));
+  std::filesystem::remove(file);
+}

@@ -1,0 +1,218 @@
+// The evaluating stage end to end with a feature network of the test's own: features are pixels, so
+// every number can be found by hand.
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/data/pixels_codec.hpp>
+#include <d2c/evaluate/run_evaluator.hpp>
+#include <d2c/select/subset_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace test_features {
+
+using d2c::Tensor;
+
+inline int extracted = 0; // images seen by the network
+
+struct FirstPixel {
+  static constexpr d2c::fixed_string text = "FirstPixel";
+  static constexpr std::string_view name = text;
+  static constexpr int width = 1;
+};
+
+struct FirstPixelExtractor : d2c::FeatureExtractor {
+  std::filesystem::path weights;
+
+  d2c::ImageFeatures extract(const Tensor& images) const override {
+    extracted += static_cast<int>(images.size(0));
+    const Tensor first = images.flatten(1).slice(1, 0, 1).to(at::kFloat);
+    return {first, first};
+  }
+
+  std::filesystem::path file() const override { return weights; }
+};
+
+inline std::unique_ptr<d2c::FeatureExtractor>
+make_feature_extractor(FirstPixel, const d2c::EvaluateConfig& config, at::Device) {
+  auto network = std::make_unique<FirstPixelExtractor>();
+  network->weights = config.feature_weights;
+  return network;
+}
+
+inline void check_feature_extractor(FirstPixel, const d2c::EvaluateConfig&, d2c::Problems&) {}
+
+// A metric of a user's own.
+struct MeanFeature {
+  using role = d2c::roles::metric;
+  using features = FirstPixel;
+  static constexpr std::string_view name = "MeanFeature";
+};
+
+inline void measure(MeanFeature, const d2c::JudgedFeatures& sets, const d2c::EvaluateConfig&,
+                    d2c::Judgement& out) {
+  out.numbers["mean"] = sets.samples.moments.mean[0].item<double>();
+}
+
+} // namespace test_features
+
+namespace {
+
+using namespace d2c;
+using Catch::Matchers::Contains;
+using test_features::FirstPixel;
+using Judge = Evaluator<FrechetDistance<FirstPixel>, PrecisionRecall<FirstPixel>,
+                        CopyAudit<FirstPixel>, test_features::MeanFeature>;
+
+ImageSet line(Split split) {
+  const std::vector<std::uint8_t> values = split == Split::train
+                                               ? std::vector<std::uint8_t>{0, 100, 200, 250}
+                                               : std::vector<std::uint8_t>{1, 98, 203, 104, 5};
+  ImageSet images;
+  images.channels = images.height = images.width = 1;
+  images.class_names = {"only"};
+  images.origin = "a line";
+  images.pixels = values;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    images.labels.push_back(0);
+    images.ids.push_back((split == Split::train ? "train/" : "test/") + std::to_string(i));
+  }
+  return images;
+}
+
+struct Fixture {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("d2c-evaluate-" + std::to_string(::getpid()));
+  Sections sections;
+  ExperimentFacts facts;
+  ImageLoader images = line;
+  PixelsCodec codec;
+  Progress progress{true};
+  StageContext context{
+      folder / "evaluate-0", {}, sections, facts, images, codec, "cpu", 0, progress};
+
+  Fixture() {
+    for (const char* stage : {"evaluate-0", "select", "sample"}) {
+      std::filesystem::create_directories(folder / stage);
+    }
+    write_subset(folder / "select" / "subset.csv",
+                 {{"train/0", "", 0, 0}, {"train/1", "", 0, 1}, {"train/2", "", 0, 2}});
+    samples(at::tensor({100, 3, 150, 201}, at::kByte).view({4, 1, 1, 1}));
+    std::ofstream{folder / "weights"} << "w";
+    context.artifacts.set(Subset::name, folder / "select");
+    context.artifacts.set(Samples::name, folder / "sample");
+    EvaluateConfig config;
+    config.feature_weights = (folder / "weights").string();
+    config.neighbours = 1;
+    config.copy_percentile = 25;
+    config.batch = 2;
+    sections.set(config);
+    test_features::extracted = 0;
+  }
+
+  ~Fixture() { std::filesystem::remove_all(folder); }
+
+  void samples(const Tensor& values) const {
+    save_tensors(folder / "sample" / "samples.safetensors",
+                 {{"images", values}, {"labels", at::zeros({values.size(0)}, at::kLong)}});
+  }
+
+  [[nodiscard]] nlohmann::json metrics() const {
+    std::ifstream in{context.out / "metrics.json"};
+    return nlohmann::json::parse(in);
+  }
+};
+
+} // namespace
+
+TEST_CASE("evaluate: numbers on a line, by hand") {
+  Fixture fixture;
+  run_stage(Judge{}, fixture.context);
+  const auto metrics = fixture.metrics();
+  // One dimension: the distance is (difference of means)^2 + (difference of deviations)^2.
+  const double held_mean = (1 + 98 + 203 + 104 + 5) / 5.0;
+  const double held_variance =
+      (1 + 98 * 98 + 203 * 203 + 104 * 104 + 25 - 5 * held_mean * held_mean) / 4.0;
+  const double made_mean = (100 + 3 + 150 + 201) / 4.0;
+  const double made_variance =
+      (100 * 100 + 9 + 150 * 150 + 201 * 201 - 4 * made_mean * made_mean) / 3.0;
+  const double shift = made_mean - held_mean;
+  const double spread = std::sqrt(made_variance) - std::sqrt(held_variance);
+  CHECK(metrics["frechet"].get<double>() == Approx(shift * shift + spread * spread));
+  CHECK(metrics["mean"].get<double>() == Approx(made_mean));
+  // Radii of the held out: 1: 4, 98: 6, 203: 99, 104: 6, 5: 4. Samples 100, 3, 201 and 150 (53 from
+  // 203) are covered. Radii of the samples: 100: 50, 3: 97, 150: 50, 201: 51: all are covered.
+  CHECK(metrics["precision"].get<double>() == 1.0);
+  CHECK(metrics["recall"].get<double>() == 1.0);
+  // Held-out distances to 0, 100, 200: 1 2 3 4 5, 25th percentile 2. Samples: 0, 3, 50, 1.
+  CHECK(metrics["copies_threshold"].get<double>() == Approx(2.0));
+  CHECK(metrics["copies"].get<double>() == Approx(0.5));
+  CHECK(metrics["images"] == 3);
+  CHECK(metrics["samples"] == 4);
+  CHECK(metrics["held_out"] == 5);
+  CHECK(metrics["features"][0]["name"] == "FirstPixel");
+
+  const SafetensorsFile neighbours{fixture.context.out / "neighbours.safetensors"};
+  CHECK(neighbours.values<std::uint8_t>("samples") == std::vector<std::uint8_t>{100, 201, 3, 150});
+  CHECK(neighbours.values<float>("distances") == std::vector<float>{0, 1, 3, 50});
+  CHECK(neighbours.values<std::uint8_t>("nearest")[1] == 200);
+}
+
+TEST_CASE("evaluate: features of held-out images are computed once for all arms") {
+  Fixture fixture;
+  run_stage(Judge{}, fixture.context);
+  CHECK(test_features::extracted == 5 + 4 + 3);
+  const auto first = fixture.metrics();
+  fixture.context.out = fixture.folder / "evaluate-1";
+  std::filesystem::create_directories(fixture.context.out);
+  run_stage(Judge{}, fixture.context);
+  CHECK(test_features::extracted == 5 + 2 * (4 + 3));
+  CHECK(fixture.metrics() == first);
+
+  // A damaged cache is no cache; other weights are other features.
+  for (const auto& entry : std::filesystem::directory_iterator{fixture.folder}) {
+    if (entry.path().filename().string().starts_with("features-")) {
+      std::filesystem::resize_file(entry.path(), 20);
+    }
+  }
+  run_stage(Judge{}, fixture.context);
+  CHECK(test_features::extracted == 2 * 5 + 3 * (4 + 3));
+  CHECK(fixture.metrics() == first);
+  std::ofstream{fixture.folder / "weights"} << "other";
+  run_stage(Judge{}, fixture.context);
+  CHECK(test_features::extracted == 3 * 5 + 4 * (4 + 3));
+}
+
+TEST_CASE("evaluate: samples of another size are refused in one sentence") {
+  Fixture fixture;
+  fixture.samples(at::zeros({4, 1, 2, 2}, at::kByte));
+  CHECK_THROWS_WITH(run_stage(Judge{}, fixture.context), Contains("samples.safetensors") &&
+                                                             Contains("[1, 1, 1]") &&
+                                                             Contains("[4, 1, 2, 2]"));
+  CHECK(std::filesystem::is_empty(fixture.context.out));
+}
+
+TEST_CASE("evaluate: check names every problem of the section at once") {
+  Fixture fixture;
+  EvaluateConfig config;
+  config.feature_weights = "/nonexistent/w.pth";
+  config.resolution = 8;
+  config.neighbours = 0;
+  config.copy_percentile = 101;
+  config.batch = 0;
+  fixture.sections.set(config);
+  Problems problems;
+  check_stage(Evaluator<CopyAudit<EfficientNetLite0Pool>>{}, fixture.context, problems);
+  CHECK(problems.list().size() == 5);
+  CHECK_THAT(problems.text(), Contains("/nonexistent/w.pth") && Contains("resolution") &&
+                                  Contains("neighbours") && Contains("copy_percentile") &&
+                                  Contains("batch"));
+}
