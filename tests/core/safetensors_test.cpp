@@ -241,3 +241,29 @@ TEST_CASE("safetensors: deep nesting is refused without deep recursion") {
   const std::string deep = "{\"a\":" + std::string(1'000'000, '[');
   CHECK_THROWS_AS(d2c::SafetensorsFile{written(folder / "deep", file_of(deep))}, d2c::InputError);
 }
+
+TEST_CASE("safetensors: a changed byte is refused or read as what it says, never trusted") {
+  const Folder folder;
+  const std::string header = R"({"__metadata__":{"a":"b"},)"
+                             R"("x":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
+                             R"("y":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}} )";
+  const std::string good = file_of(header, "0123456789a");
+  int refused = 0;
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (const int change : {0x01, 0x04, 0x10, 0x80, 0xff}) {
+      std::string bytes = good;
+      bytes[at] = static_cast<char>(bytes[at] ^ change);
+      const auto path = written(folder / "changed", bytes);
+      try {
+        const d2c::SafetensorsFile file{path};
+        for (const auto& name : file.names()) {
+          const auto& found = file.entry(name).bytes;
+          CHECK(std::vector<std::byte>(found.begin(), found.end()).size() <= 11);
+        }
+      } catch (const d2c::InputError&) {
+        ++refused;
+      }
+    }
+  }
+  CHECK(refused > 300);
+}

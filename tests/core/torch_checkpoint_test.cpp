@@ -393,3 +393,36 @@ TEST_CASE("checkpoint: wrong legacy files are refused") {
     CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
   }
 }
+
+TEST_CASE("checkpoint: a changed byte is refused or read as what it says, never trusted") {
+  const Folder folder;
+  const std::string stored = storage("FloatStorage", "0", 6);
+  const auto object = dict({{"model", dict({{"w", simple()}})},
+                            {"turned", tensor(stored, 0, {3, 2}, {1, 3})},
+                            {"args", "cargparse\nNamespace\n)\x81" + dict({}) + "b"}});
+  const std::string files[] = {
+      legacy(object, {"0"}, six),
+      zip_of({{"m/data.pkl", pickle(object)}, {"m/data/0", six.substr(8)}}, true)};
+  int refused = 0;
+  for (const std::string& good : files) {
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (const int change : {0x01, 0x10, 0x80, 0xff}) {
+        std::string bytes = good;
+        bytes[at] = static_cast<char>(bytes[at] ^ change);
+        const auto path = written(folder / "changed", bytes);
+        try {
+          const d2c::TorchCheckpoint file{path};
+          for (const auto& name : file.names()) {
+            const auto& found = file.tensor(name);
+            std::vector<std::byte> copy(
+                static_cast<std::size_t>(found.count() * d2c::bits_of(found.dtype) / 8));
+            found.copy_to(copy);
+          }
+        } catch (const d2c::InputError&) {
+          ++refused;
+        }
+      }
+    }
+  }
+  CHECK(refused > 1000);
+}
