@@ -85,6 +85,29 @@ TEST_CASE("muon: orthogonalisation pulls singular values to one, tall and wide a
   CHECK(orthogonalize(at::zeros({1, 4, 4})).abs().max().item<double>() == 0.0);
 }
 
+TEST_CASE("muon: float32 orthogonalisation stays near float64, also of nearly singular matrices") {
+  // The plain iteration in float64, written once more.
+  const auto plain = [](Tensor x) {
+    x = x.to(at::kDouble);
+    x = x / x.norm();
+    for (int i = 0; i < 5; ++i) {
+      const Tensor gram = x.mm(x.t());
+      x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram.mm(gram)).mm(x);
+    }
+    return x;
+  };
+  for (const auto& [rows, columns] : {std::pair{32, 32}, {32, 48}, {32, 128}, {128, 32}}) {
+    const Tensor random = at::randn({rows, columns});
+    // Rank 4 with noise a million times smaller: what gradients of few samples look like.
+    const Tensor thin = at::randn({rows, 4}).mm(at::randn({4, columns})) + 1e-6 * random;
+    for (const Tensor& matrix : {random, thin}) {
+      const Tensor found = orthogonalize(matrix.unsqueeze(0))[0].to(at::kDouble);
+      const Tensor expected = plain(matrix);
+      CHECK((found - expected).norm().item<double>() < 2e-4 * expected.norm().item<double>());
+    }
+  }
+}
+
 TEST_CASE("muon: a fused qkv weight is orthogonalised as three matrices") {
   ParameterTable table({{"blocks.0.attn.qkv.weight", {24, 8}}, {"blocks.0.attn.qkv.bias", {24}}},
                        at::kCPU);

@@ -31,20 +31,41 @@ inline Tensor orthogonalize(const Tensor& matrices) {
   const at::NoGradGuard no_grad;
   const bool wide = matrices.size(1) <= matrices.size(2);
   const std::int64_t side = wide ? matrices.size(1) : matrices.size(2);
+  const std::int64_t length = wide ? matrices.size(2) : matrices.size(1);
   Tensor x =
       matrices / at::linalg_vector_norm(matrices, 2, at::IntArrayRef{1, 2}, true).clamp_min(1e-7);
-  Tensor next = at::empty_like(x);
+  // The smaller of XX^T and X^TX; X(bA + cA^2) equals (bA' + cA'^2)X for the other one.
+  const auto gram_of = [wide](Tensor& out, const Tensor& y) {
+    const Tensor turned = y.transpose(1, 2);
+    at::bmm_out(out, wide ? y : turned, wide ? turned : y);
+  };
   Tensor gram = at::empty({x.size(0), side, side}, x.options());
   Tensor polynomial = at::empty_like(gram);
-  for (int i = 0; i < steps; ++i) {
-    // The smaller of XX^T and X^TX; X(bA + cA^2) equals (bA' + cA'^2)X for the other one.
-    const Tensor turned = x.transpose(1, 2);
-    at::bmm_out(gram, wide ? x : turned, wide ? turned : x);
-    at::baddbmm_out(polynomial, gram, gram, gram, b, c);
-    at::baddbmm_out(next, x, wide ? polynomial : x, wide ? x : polynomial, a, 1);
-    std::swap(x, next);
+  if (2 * length < 3 * side) {
+    Tensor next = at::empty_like(x);
+    for (int i = 0; i < steps; ++i) {
+      gram_of(gram, x);
+      at::baddbmm_out(polynomial, gram, gram, gram, b, c);
+      at::baddbmm_out(next, x, wide ? polynomial : x, wide ? x : polynomial, a, 1);
+      std::swap(x, next);
+    }
+    return x;
   }
-  return x;
+  // Far from square it is cheaper to stay on the small side: with P = aI + bA + cA^2 the next A is
+  // PAP, and the product of all P is applied to X once.
+  gram_of(gram, x);
+  Tensor product;
+  Tensor other = at::empty_like(gram);
+  for (int i = 0; i < steps; ++i) {
+    at::baddbmm_out(polynomial, gram, gram, gram, b, c);
+    polynomial.diagonal(0, 1, 2).add_(a);
+    product = product.defined() ? at::bmm(polynomial, product) : polynomial.clone();
+    if (i + 1 < steps) {
+      at::bmm_out(other, polynomial, gram);
+      at::bmm_out(gram, other, polynomial);
+    }
+  }
+  return wide ? at::bmm(product, x) : at::bmm(x, product);
 }
 
 /// Muon (Jordan et al. 2024; torch.optim.Muon with adjust_lr_fn "original"): momentum 0.95 with

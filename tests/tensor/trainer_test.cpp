@@ -1,0 +1,200 @@
+// Oracle: files written by hand for the stage, and what it leaves.
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/progress.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/pixels_codec.hpp>
+#include <d2c/diffusion/flow_matching.hpp>
+#include <d2c/diffusion/noise_prediction.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/dit.hpp>
+#include <d2c/models/sit.hpp>
+#include <d2c/train/class_condition.hpp>
+#include <d2c/train/dc_embedding.hpp>
+#include <d2c/train/load_denoiser.hpp>
+#include <d2c/train/no_align.hpp>
+#include <d2c/train/repa_align.hpp>
+#include <d2c/train/run_trainer.hpp>
+
+namespace {
+
+using namespace d2c;
+namespace fs = std::filesystem;
+
+constexpr TransformerSize tiny{2, 16, 2, 2};
+using Whole = Trainer<SiT<tiny>, FlowMatching, REPAAlign, DCEmbedding, Muon>;
+using Plain = Trainer<DiT<tiny>, NoisePrediction, NoAlign, ClassCondition>;
+
+/// A stage's surroundings in a folder that is removed at the end.
+struct Bench {
+  fs::path folder;
+  Sections sections;
+  ExperimentFacts facts;
+  PixelsCodec codec;
+  Progress progress{true};
+  ImageLoader images = [](Split) {
+    ImageSet set;
+    set.channels = 1;
+    set.height = set.width = 4;
+    set.origin = "drawn images";
+    set.class_names = {"dark", "light"};
+    for (int i = 0; i < 10; ++i) {
+      set.labels.push_back(i % 2);
+      set.ids.push_back("train/" + std::to_string(i));
+      set.pixels.insert(set.pixels.end(), 16, static_cast<std::uint8_t>(20 * i));
+    }
+    return set;
+  };
+  StageContext context;
+
+  Bench()
+      : folder(make_folder()),
+        context{.out = folder / "train",
+                .artifacts = {},
+                .sections = sections,
+                .facts = facts,
+                .images = images,
+                .codec = codec,
+                .device = "cpu",
+                .seed = 3,
+                .progress = progress} {
+    for (const char* name : {"train", "select", "attach"}) {
+      fs::create_directories(folder / name);
+    }
+    context.artifacts.set("Subset", folder / "select");
+    std::ofstream(folder / "select" / "subset.csv") << "id,path,class,rank,score,standard_error\n"
+                                                       "train/4,,0,0,0.1,0.01\n"
+                                                       "train/0,,0,1,0.2,0.01\n"
+                                                       "train/7,,1,0,0.1,0.01\n";
+    facts.classes = 2;
+    TrainConfig config;
+    config.steps = 4;
+    config.batch = 2;
+    sections.set(config);
+  }
+
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  ~Bench() { fs::remove_all(folder); }
+
+  static fs::path make_folder() {
+    std::string name = (fs::temp_directory_path() / "d2c-trainer-XXXXXX").string();
+    return ::mkdtemp(name.data());
+  }
+
+  void attach(std::int64_t visual_tokens) {
+    context.artifacts.set("CondensedPack", folder / "attach");
+    save_tensors(folder / "attach" / "condensed.safetensors",
+                 {{"images", at::arange(48).view({3, 1, 4, 4}).to(at::kByte)},
+                  {"labels", at::tensor({0, 0, 1}, at::kLong)},
+                  {"text_tokens", at::randn({2, 3, 5})},
+                  {"text_mask", at::ones({2, 3})},
+                  {"visual_tokens", at::randn({3, visual_tokens, 6})}});
+  }
+};
+
+std::string message(auto&& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError was thrown";
+}
+
+} // namespace
+
+TEST_CASE("trainer: without attachment it trains on the rows of subset.csv") {
+  Bench bench;
+  const TrainingSet set = load_training_set(bench.context, false, false);
+  CHECK(set.labels.equal(at::tensor({0, 0, 1}, at::kLong)));
+  const Tensor first_pixels = set.latents.flatten(1).select(1, 0);
+  CHECK(at::allclose(first_pixels, at::tensor({80.0f, 0.0f, 140.0f}) / 127.5 - 1));
+  run_stage(Plain{}, bench.context);
+  const auto denoiser = load_denoiser(bench.context.out / "final.safetensors", at::kCPU);
+  CHECK(denoiser->shape().family == Family::dit);
+  CHECK(denoiser->shape().learn_sigma);
+  CHECK(denoiser->shape().classes == 2);
+  CHECK(denoiser->shape().align_depth == 0);
+}
+
+TEST_CASE("trainer: with attachment it trains on the pack, text and patch tokens included") {
+  Bench bench;
+  bench.attach(4);
+  const TrainingSet set = load_training_set(bench.context, true, true);
+  CHECK(set.latents.sizes() == at::IntArrayRef{3, 1, 4, 4});
+  CHECK(set.latents.view(-1)[47].item<float>() == Approx(47 / 127.5 - 1));
+  run_stage(Whole{}, bench.context);
+  CHECK(fs::exists(bench.context.out / "loss.csv"));
+  const auto denoiser = load_denoiser(bench.context.out / "final.safetensors", at::kCPU);
+  CHECK(denoiser->shape().text_embedding);
+  CHECK(denoiser->shape().align_depth == 1);
+  CHECK(denoiser->shape().align_width == 6);
+  CHECK(denoiser->shape().align_hidden == 64);
+}
+
+TEST_CASE("trainer: a pipeline that begins with a pack needs no subset.csv") {
+  Bench bench;
+  bench.attach(4);
+  bench.context.artifacts.set("Subset", bench.folder / "attach");
+  CHECK(load_training_set(bench.context, false, false).size() == 3);
+}
+
+TEST_CASE("trainer: patch tokens of another grid are refused before training and at it") {
+  Bench bench;
+  bench.attach(9);
+  CHECK(message([&] { run_stage(Whole{}, bench.context); }) ==
+        "training set: expected 4 visual tokens per image, one per patch of the network, found 9");
+  bench.facts.latent_height = bench.facts.latent_width = 4;
+  bench.facts.visual_tokens = 9;
+  TrainConfig config;
+  config.align_depth = 3;
+  config.clip = -1;
+  bench.sections.set(config);
+  Problems problems;
+  check_stage(Whole{}, bench.context, problems);
+  REQUIRE(problems.list().size() == 3);
+  CHECK(problems.list()[0].text() ==
+        "train.clip: expected zero or a positive number, found -1.000000");
+  CHECK(problems.list()[1].text() ==
+        "train.align_depth: expected at most the network's depth 2, found 3");
+  CHECK_THAT(problems.list()[2].what, Catch::Contains("expected 4 visual tokens per image"));
+}
+
+TEST_CASE("trainer: an unknown id in subset.csv and a damaged pack are refused") {
+  Bench bench;
+  std::ofstream(bench.folder / "select" / "subset.csv")
+      << "id,path,class,rank,score,standard_error\ntrain/99,,0,0,,\n";
+  CHECK_THAT(message([&] { run_stage(Plain{}, bench.context); }),
+             Catch::Contains("subset.csv") && Catch::Contains("train/99"));
+  bench.attach(4);
+  const fs::path pack = bench.folder / "attach" / "condensed.safetensors";
+  fs::resize_file(pack, fs::file_size(pack) - 7);
+  CHECK_THAT(message([&] { run_stage(Whole{}, bench.context); }),
+             Catch::Contains("condensed.safetensors") && Catch::Contains("truncated"));
+}
+
+TEST_CASE("trainer: the projector's place and width follow the published networks") {
+  CHECK(default_align_depth(sizes::XL(2)) == 8);
+  CHECK(default_align_depth(sizes::L(2)) == 8);
+  CHECK(default_align_depth(sizes::B(2)) == 4);
+  CHECK(default_align_depth(TransformerSize{1, 16, 2, 2}) == 1);
+  CHECK(default_align_hidden(sizes::XL(2)) == 2048);
+  CHECK(default_align_hidden(sizes::S(2)) == 2048);
+  CHECK(default_align_hidden(TransformerSize{4, 64, 2, 4}) == 256);
+}
