@@ -9,7 +9,11 @@
 // d2c-case 7: \[d2c\.contract\.repeated\] this type lists an artifact twice
 // d2c-case 8: \[d2c\.contract\.missing\] this stage needs artifacts that no stage
 
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <d2c/core.hpp>
 
@@ -27,6 +31,8 @@ struct Twice {
   using role = roles::selection;
   static constexpr std::string_view name = "Twice";
   static constexpr auto needs = set_of<Scores, Images, Scores>;
+
+  std::vector<std::size_t> select(std::span<const Candidate>, const SelectionRequest&) const;
 };
 
 using Train = Trainer<SiT_B2, FlowMatching, REPAAlign>;

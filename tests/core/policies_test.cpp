@@ -1,8 +1,11 @@
 /// The smallest type that satisfies each policy concept, and that every member is needed.
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include <catch.hpp>
 
@@ -62,7 +65,23 @@ D2C_MEMBER(has_aligns, bool aligns = false)
 D2C_MEMBER(has_uses_class, bool uses_class = true)
 D2C_MEMBER(has_uses_text, bool uses_text = false)
 
+D2C_MEMBER(has_per_class, int per_class = 10)
+D2C_MEMBER(
+    has_columns, std::vector<ScoreColumn> columns(const ScoreConfig&, std::uint64_t) { return {}; })
+D2C_MEMBER(has_check, void check(const ScoreConfig&, Problems&){})
+
 #undef D2C_MEMBER
+
+template <bool Present>
+struct has_select {};
+
+template <>
+struct has_select<true> {
+  [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> /*candidates*/,
+                                                const SelectionRequest& /*request*/) const {
+    return {};
+  }
+};
 
 template <int Without>
 struct AnyDataset : has_role<Without != 1, roles::dataset>,
@@ -92,6 +111,22 @@ struct AnyObjective : has_role<Without != 1, roles::objective>,
                       has_name<Without != 2>,
                       has_family<Without != 3>,
                       has_prediction<Without != 4> {};
+
+template <int Without>
+struct AnyEstimator : has_role<Without != 1, roles::estimator>,
+                      has_name<Without != 2>,
+                      has_columns<Without != 3>,
+                      has_check<Without != 4> {};
+
+template <int Without>
+struct AnySelection : has_role<Without != 1, roles::selection>,
+                      has_name<Without != 2>,
+                      has_select<Without != 3> {};
+
+template <int Without>
+struct AnyBudget : has_role<Without != 1, roles::budget>,
+                   has_name<Without != 2>,
+                   has_per_class<Without != 3> {};
 
 template <int Without>
 struct AnyTextEncoder : has_role<Without != 1, roles::text_encoder>,
@@ -145,6 +180,9 @@ TEST_CASE("policies: every member of a concept counts") {
   STATIC_REQUIRE(every_member_counts<6>([]<int I>() { return CodecPolicy<AnyCodec<I>>; }));
   STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return ModelPolicy<AnyModel<I>>; }));
   STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return ObjectiveFacts<AnyObjective<I>>; }));
+  STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return EstimatorPolicy<AnyEstimator<I>>; }));
+  STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return SelectionPolicy<AnySelection<I>>; }));
+  STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return BudgetPolicy<AnyBudget<I>>; }));
   STATIC_REQUIRE(
       every_member_counts<5>([]<int I>() { return TextEncoderPolicy<AnyTextEncoder<I>>; }));
   STATIC_REQUIRE(
@@ -158,10 +196,11 @@ TEST_CASE("policies: every member of a concept counts") {
 }
 
 TEST_CASE("policies: archetypes are enough for a pipeline") {
-  using P = Pipeline<Source<AnyDataset<0>, AnyCodec<0>>, Scorer<AnyModel<0>, AnyObjective<0>>,
-                     Selector<Max>, Attacher<AnyTextEncoder<0>, AnyVisionEncoder<0>>,
-                     Trainer<AnyModel<0>, AnyObjective<0>, AnyAligner<0>, AnyConditioner<0>>,
-                     Sampler<AnySampling<0>>, Evaluator<AnyMetric<0>>>;
+  using P = Pipeline<
+      Source<AnyDataset<0>, AnyCodec<0>>, Scorer<AnyModel<0>, AnyObjective<0>, AnyEstimator<0>>,
+      Selector<AnySelection<0>, AnyBudget<0>>, Attacher<AnyTextEncoder<0>, AnyVisionEncoder<0>>,
+      Trainer<AnyModel<0>, AnyObjective<0>, AnyAligner<0>, AnyConditioner<0>>,
+      Sampler<AnySampling<0>>, Evaluator<AnyMetric<0>>>;
   STATIC_REQUIRE(P::well_formed);
 }
 
@@ -187,6 +226,7 @@ TEST_CASE("policies: every shipped policy satisfies its concept") {
   STATIC_REQUIRE(SelectionPolicy<Interval<96>> && SelectionPolicy<Interval<>> &&
                  SelectionPolicy<Random> && SelectionPolicy<Min> && SelectionPolicy<Max> &&
                  SelectionPolicy<Medium>);
+  STATIC_REQUIRE(BudgetPolicy<PerClass<10>> && BudgetPolicy<PerClass<>>);
   STATIC_REQUIRE(TextEncoderPolicy<T5> && TextEncoderPolicy<MiniLM>);
   STATIC_REQUIRE(VisionEncoderPolicy<DINOv2> && VisionEncoderPolicy<EfficientNetLite0<>>);
   STATIC_REQUIRE(AlignerPolicy<REPAAlign> && AlignerPolicy<NoAlign>);

@@ -198,7 +198,12 @@ inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
 template <class... Pipelines>
 int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
   try {
-    return detail::run_program_unguarded<Pipelines...>(argc, argv, parts);
+    // A pipeline that is not well-formed has said so; anything built on it would only add errors.
+    if constexpr ((Pipelines::well_formed && ...)) {
+      return detail::run_program_unguarded<Pipelines...>(argc, argv, parts);
+    } else {
+      return Failure::exit_code;
+    }
   } catch (const InputError& error) {
     detail::print_error(parts.err, error.what(), true);
     return InputError::exit_code;
