@@ -25,7 +25,6 @@
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/sample/sampler.hpp>
 #include <d2c/tensor/device.hpp>
-#include <d2c/tensor/parallel_slices.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/load_denoiser.hpp>
 
@@ -47,7 +46,6 @@ void check_stage(const Sampler<Policies...>&, const StageContext& context, Probl
 template <class... Policies>
 void run_stage(const Sampler<Policies...>&, StageContext& context) {
   using Method = typename Sampler<Policies...>::method;
-  constexpr std::int64_t slice = 32;
   const auto& config = context.section<SampleConfig>();
   const std::filesystem::path weights =
       context.artifacts.template at<Denoiser>() / "final.safetensors";
@@ -61,23 +59,8 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
                      ", found one that predicts " + std::string(predicts));
   }
 
-  // Small networks run faster as many slices on one thread each than as one batch on all threads.
   const auto network = [&](const Tensor& x, const Tensor& t, const Tensor& labels) {
-    TransformerOutput whole;
-    whole.prediction = at::empty_like(x);
-    if (shape.learn_sigma) {
-      whole.variance = at::empty_like(x);
-    }
-    parallel_slices(x.size(0), slice, device, [&](std::int64_t begin, std::int64_t end) {
-      const auto part = [&](const Tensor& of) { return of.narrow(0, begin, end - begin); };
-      const TransformerOutput out =
-          denoiser->forward(part(x), part(t), Conditioning{part(labels), {}});
-      part(whole.prediction).copy_(out.prediction);
-      if (shape.learn_sigma) {
-        part(whole.variance).copy_(out.variance);
-      }
-    });
-    return whole;
+    return denoiser->forward(x, t, Conditioning{labels, {}});
   };
   const SampleSet set{.classes = shape.classes,
                       .shape = {shape.channels, shape.height, shape.width},

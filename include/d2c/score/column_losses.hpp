@@ -12,23 +12,17 @@
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
 #include <d2c/diffusion/objective.hpp>
 #include <d2c/score/score_column.hpp>
-#include <d2c/tensor/parallel_slices.hpp>
 #include <d2c/tensor/random_normal.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
 /// Computes rows of the loss matrix (Eq. 7; lines 5 to 9 of Algorithm 2). `network(x, t, labels)`
-/// takes float32 [m, C, H, W], float32 [m] and int64 [m], returns an object with tensors
-/// `prediction` and `variance`, and may be called from several threads at once. Noise shared by all
-/// images is drawn once, when the object is made.
+/// takes float32 [m, C, H, W], float32 [m] and int64 [m] and returns an object with tensors
+/// `prediction` and `variance`. Noise shared by all images is drawn once, when the object is made.
 template <class Objective, class Network>
 class ColumnLosses {
 public:
-  /// Images per network call on the CPU: enough for full speed of the matrix products, few enough
-  /// that a small network's activations stay in cache.
-  static constexpr std::int64_t slice = 32;
-
   /// `shape` is channels, height, width of the latents. `network` is borrowed.
   ColumnLosses(const Network& network, std::vector<ScoreColumn> columns,
                std::array<std::int64_t, 3> shape, at::Device device)
@@ -56,23 +50,16 @@ public:
         at::tensor(at::IntArrayRef(labels.data(), labels.size()), at::kLong).to(device_);
     const Tensor x0 = latents.to(device_);
     const Tensor losses = at::empty({n, static_cast<std::int64_t>(columns_.size())}, x0.options());
-    parallel_slices(n, slice, device_, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t count = end - begin;
-      const Tensor part = x0.narrow(0, begin, count);
-      const Tensor part_labels = all_labels.narrow(0, begin, count);
-      for (std::size_t j = 0; j < columns_.size(); ++j) {
-        const ScoreColumn& column = columns_[j];
-        const Tensor u = at::full({count}, column.time, part.options());
-        const Tensor t = Objective::time(u);
-        const Tensor noise = noise_of(column, samples.subspan(static_cast<std::size_t>(begin),
-                                                              static_cast<std::size_t>(count)));
-        const Tensor x_t = Objective::diffuse(part, noise, t);
-        const auto out = network_(x_t, t, part_labels);
-        losses.narrow(0, begin, count)
-            .select(1, static_cast<std::int64_t>(j))
-            .copy_(Objective::noise_error(out, part, noise, x_t, t));
-      }
-    });
+    const at::NoGradGuard no_grad;
+    for (std::size_t j = 0; j < columns_.size(); ++j) {
+      const ScoreColumn& column = columns_[j];
+      const Tensor t = Objective::time(at::full({n}, column.time, x0.options()));
+      const Tensor noise = noise_of(column, samples);
+      const Tensor x_t = Objective::diffuse(x0, noise, t);
+      const auto out = network_(x_t, t, all_labels);
+      losses.select(1, static_cast<std::int64_t>(j))
+          .copy_(Objective::noise_error(out, x0, noise, x_t, t));
+    }
     return losses.to(at::kCPU);
   }
 
