@@ -191,6 +191,19 @@ TEST_CASE("evaluate: features of held-out images are computed once for all arms"
   CHECK(test_features::extracted == 3 * 5 + 4 * (4 + 3));
 }
 
+TEST_CASE("evaluate: a pipeline that begins with a pack is judged against the pack's images") {
+  Fixture fixture;
+  run_stage(Judge{}, fixture.context);
+  const auto from_subset = fixture.metrics();
+  std::filesystem::remove(fixture.folder / "select" / "subset.csv");
+  save_tensors(fixture.folder / "select" / PackFile::file_name,
+               {{"labels", at::zeros({3}, at::kLong)},
+                {"images", at::tensor({0, 100, 200}, at::kByte).view({3, 1, 1, 1})}});
+  fixture.context.artifacts.set(CondensedPack::name, fixture.folder / "select");
+  run_stage(Judge{}, fixture.context);
+  CHECK(fixture.metrics() == from_subset);
+}
+
 TEST_CASE("evaluate: samples of another size are refused in one sentence") {
   Fixture fixture;
   fixture.samples(at::zeros({4, 1, 2, 2}, at::kByte));

@@ -12,12 +12,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <d2c/attach/pack_file.hpp>
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/core/type_list.hpp>
+#include <d2c/data/codec.hpp>
 #include <d2c/data/image_tensor.hpp>
 #include <d2c/evaluate/efficientnet_lite0_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
@@ -40,25 +42,31 @@ struct JudgedImages {
   ImageSet held_out;
   Tensor samples;
   Tensor training;
-  std::vector<std::string> training_ids;
 };
+
+/// The images the denoiser learned from: the rows of subset.csv, or in a pipeline that begins with
+/// a condensed pack those in the pack.
+inline Tensor training_images(const StageContext& context) {
+  const std::filesystem::path& chosen = context.artifacts.at<Subset>();
+  if (context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen) {
+    const PackFile pack{chosen};
+    return pack.has_images() ? pack.tensor("images") : context.codec.decode(pack.tensor("latents"));
+  }
+  const ImageSet images = context.images(Split::train);
+  return image_tensor(images, subset_indices(chosen / "subset.csv", images));
+}
 
 inline JudgedImages judged_images(const StageContext& context) {
   JudgedImages images;
   const SafetensorsFile samples{context.artifacts.at<Samples>() / "samples.safetensors"};
   images.samples = to_tensor(samples, "images");
-  const ImageSet train = context.images(Split::train);
-  const auto kept = subset_indices(context.artifacts.at<Subset>() / "subset.csv", train);
-  images.training = image_tensor(train, kept);
-  for (const std::int64_t index : kept) {
-    images.training_ids.push_back(train.ids[static_cast<std::size_t>(index)]);
-  }
+  images.training = training_images(context);
   images.held_out = context.images(Split::test);
   if (images.samples.scalar_type() != at::kByte || images.samples.dim() != 4 ||
       images.samples.sizes().slice(1) != images.training.sizes().slice(1)) {
-    throw InputError(samples.path().string() + ": expected images of uint8 as large as those of " +
-                     train.origin + ", " + c10::str(images.training.sizes().slice(1)) + ", found " +
-                     c10::str(images.samples.sizes()));
+    throw InputError(
+        samples.path().string() + ": expected images of uint8 as large as the training images, " +
+        c10::str(images.training.sizes().slice(1)) + ", found " + c10::str(images.samples.sizes()));
   }
   return images;
 }
