@@ -7,7 +7,8 @@
 # In:  D2C_TORCH_ROOT (cache or environment). Left empty: the project's .deps/venv (or
 #      $D2C_DEPS_DIR/venv), then the python3 in PATH.
 # Out: d2c::torch, D2C_TORCH_ROOT, D2C_TORCH_VERSION, D2C_TORCH_HAS_CUDA, D2C_TORCH_CUDA_FOLDER (the
-#      wheel's nvidia/cu13, or empty), D2C_PYTHON (the interpreter that belongs to the root, or empty)
+#      wheel's nvidia/cu13, or empty), D2C_PYTHON (the interpreter of the virtual environment, or the one
+#      that belongs to the root, or empty), D2C_PYTHON_PACKAGES (its site-packages, or empty)
 
 set(D2C_TORCH_ROOT "$ENV{D2C_TORCH_ROOT}" CACHE PATH "Folder of LibTorch: holds include/ and lib/ (empty: looked for)")
 # The environment is read once: a later run of CMake by the build tool may not have it.
@@ -93,11 +94,19 @@ function(d2c_find_torch)
   file(GLOB nvidia LIST_DIRECTORIES true "${packages}/nvidia/*/lib")
   file(GLOB cuda_folder LIST_DIRECTORIES true "${packages}/nvidia/cu[0-9]*")
 
+  # The encoders' weights and the Python references lie in the virtual environment, also where torch
+  # comes from elsewhere.
   set(python "")
-  get_filename_component(prefix "${packages}/../../.." ABSOLUTE)
-  if(EXISTS "${prefix}/bin/python3")
-    set(python "${prefix}/bin/python3")
-  endif()
+  set(python_packages "")
+  get_filename_component(torch_prefix "${packages}/../../.." ABSOLUTE)
+  foreach(prefix IN ITEMS "${D2C_DEPS_DIR}/venv" "${CMAKE_SOURCE_DIR}/.deps/venv" "${torch_prefix}")
+    file(GLOB found "${prefix}/lib/python3*/site-packages")
+    if(found AND EXISTS "${prefix}/bin/python3")
+      list(GET found 0 python_packages)
+      set(python "${prefix}/bin/python3")
+      break()
+    endif()
+  endforeach()
 
   if(NOT TARGET d2c::torch)
     add_library(d2c::torch INTERFACE IMPORTED GLOBAL)
@@ -123,6 +132,7 @@ function(d2c_find_torch)
   set(D2C_TORCH_HAS_CUDA ${has_cuda} PARENT_SCOPE)
   set(D2C_TORCH_CUDA_FOLDER "${cuda_folder}" PARENT_SCOPE)
   set(D2C_PYTHON "${python}" PARENT_SCOPE)
+  set(D2C_PYTHON_PACKAGES "${python_packages}" PARENT_SCOPE)
   if(has_cuda)
     message(STATUS "d2c: LibTorch ${version} with CUDA in ${root}")
   else()
