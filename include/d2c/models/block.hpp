@@ -99,7 +99,10 @@ struct BlockFunction : torch::autograd::Function<BlockFunction> {
     const auto* block = reinterpret_cast<const Block*>(context->saved_data["block"].toInt());
     const auto s = context->get_saved_variables();
     const BlockSaved saved{s[2], s[3], s[4], {s[5], s[6]}, s[7], s[8], s[9], s[10], s[11]};
-    auto [dx, dmodulation] = block_backward(*block, gradients[0].contiguous(), s[0], s[1], saved);
+    const auto dy = gradients[0].contiguous();
+    auto [dx, dmodulation] = block->path == BlockPath::fused
+                                 ? fused_block_backward(*block, dy, s[0], s[1], saved)
+                                 : block_backward(*block, dy, s[0], s[1], saved);
     return {dx, dmodulation, Tensor()};
   }
 };
