@@ -1,5 +1,6 @@
 #include <catch.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +8,9 @@
 #include <map>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -64,6 +68,11 @@ void work(d2c::StageContext& context, const std::string& kind, const std::string
           const std::string& text) {
   ++runs[kind];
   d2c::write_file_atomically(context.out / "first.txt", "first of " + kind);
+  if (throws_in == "kill " + kind) {
+    d2c::AtomicFile half(context.out / file);
+    half.write(text);
+    std::raise(SIGKILL);
+  }
   if (throws_in == kind) {
     throw d2c::Failure("step 7: the loss is nan, expected a finite number");
   }
@@ -371,6 +380,29 @@ TEST_CASE("app: a stage that fails is one sentence and code 1, and is taken up a
   REQUIRE(world.call<Experiment>({"--resume"}) == 0);
   CHECK(runs == Counts{{"score", 1}, {"select", 1}, {"train", 2}, {"evaluate", 1}});
   CHECK_FALSE(fs::exists(world.run() / "checkpoints/final.safetensors.tmp-1-1"));
+}
+
+TEST_CASE("app: a killed process leaves nothing half-written and is taken up again") {
+  for (const std::string kind : {"score", "select", "train", "evaluate"}) {
+    World world;
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      toy::throws_in = "kill " + kind;
+      world.call<Experiment>({});
+      ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK_FALSE(fs::exists(world.run() / "summary.json"));
+    REQUIRE(world.call<Experiment>({}) == 0);
+    CHECK(runs[kind] == 1);
+    CHECK(world.summary()["arms"]["demo"]["recall"] == 0.5);
+    for (const auto& entry : fs::recursive_directory_iterator(world.path)) {
+      CHECK(entry.path().string().find(".tmp-") == std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("app: a damaged result is not trusted") {

@@ -390,7 +390,6 @@ private:
   RunConfig run_;
   std::string device_;
   std::string config_;
-  bool quiet_;
   Progress progress_;
   StageStore store_;
   std::filesystem::path folder_;
