@@ -39,7 +39,6 @@ public:
         run_{sections.get<RunConfig>()},
         device_{std::move(device)},
         config_{std::move(config)},
-        quiet_{quiet},
         progress_{quiet},
         store_{std::filesystem::path(run_.out) / "store"},
         folder_{std::filesystem::path(run_.out) / run_.name} {}
