@@ -12,6 +12,9 @@
 // d2c-case 10: \[d2c\.budget\.interval\] the budget times the interval goes past
 // d2c-case 11: \[d2c\.budget\.interval\] the budget times the interval goes past
 // d2c-case 12: \[d2c\.model\.size\] depth, width, heads and patch must be positive
+// d2c-case 13: \[d2c\.policy\.number\] a number of this policy is out of range
+// d2c-case 14: \[d2c\.policy\.number\] a number of this policy is out of range
+// d2c-case 15: \[d2c\.policy\.number\] a number of this policy is out of range
 
 #include <d2c/core.hpp>
 
@@ -65,6 +68,12 @@ using Experiment = Pipeline<Grey, Scorer<DiT<small>>, Selector<Interval<61>, Per
 using Experiment = Pipeline<Grey, Selector<Random, PerClass<6001>>>;
 #elif D2C_CASE == 12
 using Experiment = Pipeline<Grey, Scorer<DiT<no_patch>>>;
+#elif D2C_CASE == 13
+using Experiment = Pipeline<Scorer<DiTXL>, Selector<Interval<-4>>>;
+#elif D2C_CASE == 14
+using Experiment = Pipeline<Selector<Random, PerClass<-1>>>;
+#elif D2C_CASE == 15
+using Experiment = Pipeline<Selector<Random>, Attacher<EfficientNetLite0<0>>>;
 #endif
 
 int main() {

@@ -135,6 +135,9 @@ D2C_MISTAKE(contract_order, "d2c.contract.order",
 D2C_MISTAKE(contract_duplicate, "d2c.contract.duplicate",
             "this stage provides artifacts that an earlier stage already provides. Fix: drop one "
             "of the two stages")
+D2C_MISTAKE(policy_number, "d2c.policy.number",
+            "a number of this policy is out of range. Fix: give counts and sizes above zero, or "
+            "leave the number out to read it from the configuration")
 D2C_MISTAKE(codec_dataset, "d2c.codec.dataset",
             "the codec cannot encode images of this data set. Fix: choose a codec for its channels "
             "and size, for example Pixels")

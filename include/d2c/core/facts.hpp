@@ -98,6 +98,33 @@ consteval auto source_check() {
   }
 }
 
+/// Counts and sizes of policies: not negative where zero means open, positive elsewhere.
+template <class P>
+consteval bool has_sound_numbers() {
+  if constexpr (requires { P::interval; }) {
+    return P::interval >= 0;
+  } else if constexpr (requires { P::per_class; }) {
+    return P::per_class >= 0;
+  } else if constexpr (TextEncoderPolicy<P> || VisionEncoderPolicy<P>) {
+    return P::tokens > 0 && P::width > 0;
+  } else {
+    return true;
+  }
+}
+
+template <class S, class... Policies>
+consteval auto numbers_check(type_list<Policies...>) {
+  using wrong = concat_t<std::conditional_t<has_sound_numbers<Policies>(), type_list<>,
+                                            type_list<diagnostics::policy<Policies>>>...>;
+  if constexpr (wrong::size == 0) {
+    return diagnostics::passed{};
+  } else {
+    return []<class First, class... Rest>(type_list<First, Rest...>) {
+      return diagnostics::policy_number<diagnostics::stage<S>, First>{};
+    }(wrong{});
+  }
+}
+
 /// The model of one stage: its size, its patch on the latents, its objective.
 template <class S, class Facts>
 consteval auto model_check() {
@@ -277,6 +304,7 @@ struct facts_verdict<type_list<Stages...>> {
   };
 
   using type = typename first_mistake<
+      decltype(numbers_check<Stages>(policies_of_t<Stages>{}))...,
       decltype(source_check<list, facts>()), decltype(budget_check<Stages, dataset>())...,
       decltype(model_check<Stages, facts>())..., decltype(conditions_check<Stages, facts>())...,
       decltype(sampler_check<Stages, Stages...>())...>::type;
@@ -285,7 +313,7 @@ struct facts_verdict<type_list<Stages...>> {
 } // namespace detail
 
 /// What is wrong between resolved stages: diagnostics::passed or the first mistake, in the order
-/// source, budgets, models, conditions, samplers.
+/// numbers, source, budgets, models, conditions, samplers.
 template <class Stages>
 using facts_verdict_t = typename detail::facts_verdict<Stages>::type;
 

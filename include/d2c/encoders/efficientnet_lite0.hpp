@@ -14,7 +14,6 @@ namespace d2c {
 /// denoiser they are compared with. Attacher policy of role vision_encoder.
 template <int Grid = 7>
 struct EfficientNetLite0 {
-  static_assert(Grid > 0);
   using role = roles::vision_encoder;
   static constexpr auto text = "EfficientNetLite0<" + decimal<Grid>() + ">";
   static constexpr std::string_view name = text;
