@@ -28,12 +28,12 @@ inline float* mutable_data(const Tensor& tensor) {
 
 /// How a batch is cut: `chunk` images go through the kernels together, `slots` threads take
 /// contiguous ranges of chunks.
-struct Split {
+struct ImageChunks {
   std::int64_t images;
   std::int64_t chunk;
   std::int64_t slots;
 
-  Split(std::int64_t batch, std::int64_t tokens)
+  ImageChunks(std::int64_t batch, std::int64_t tokens)
       : images(batch),
         chunk(std::clamp<std::int64_t>(64 / tokens, 1, batch)),
         slots(std::min<std::int64_t>(at::get_num_threads(), (batch + chunk - 1) / chunk)) {}
@@ -148,15 +148,16 @@ inline bool fused_blocks_available(at::Device device, at::ScalarType dtype) {
   return device.is_cpu() && dtype == at::kFloat && cpu::block_kernels() != nullptr;
 }
 
-/// One block with everything kept for backward; shapes as in block_forward.
+/// One block with everything kept for backward; shapes as in block_forward. `kernels` defaults to
+/// the widest this processor runs; the caller has checked that there are some.
 inline Tensor fused_block_forward(const Block& block, const Tensor& x, const Tensor& modulation,
-                                  BlockSaved& saved) {
+                                  BlockSaved& saved,
+                                  const cpu::BlockKernels& kernels = *cpu::block_kernels()) {
   using namespace fused_block_detail;
-  const auto& kernels = *cpu::block_kernels();
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(block, tokens);
-  const Split split(batch, tokens);
+  const ImageChunks split(batch, tokens);
   auto& pool = *block.pool;
   const PackedBlocks packed(kernels, {&block, 1}, false, pool);
   saved = {pool.take({batch, tokens, 1}),
@@ -190,13 +191,13 @@ inline Tensor fused_block_forward(const Block& block, const Tensor& x, const Ten
 /// All `blocks` without keeping anything: every thread takes its images through as many blocks as
 /// have their packed matrices in the last-level cache together. modulations[i] is [B, 6 D].
 inline Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor& x,
-                                     std::span<const Tensor> modulations) {
+                                     std::span<const Tensor> modulations,
+                                     const cpu::BlockKernels& kernels = *cpu::block_kernels()) {
   using namespace fused_block_detail;
-  const auto& kernels = *cpu::block_kernels();
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(blocks.front(), tokens);
-  const Split split(batch, tokens);
+  const ImageChunks split(batch, tokens);
   auto& pool = *blocks.front().pool;
   auto out = pool.take({batch, tokens, sizes.width});
 
@@ -247,15 +248,15 @@ inline Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor
 /// Backward of fused_block_forward; results as block_backward. Each thread sums the parameter
 /// gradients of its images; the sums are added in the order of the images, so results repeat
 /// exactly for a given number of threads.
-inline std::pair<Tensor, Tensor> fused_block_backward(const Block& block, const Tensor& dy,
-                                                      const Tensor& x, const Tensor& modulation,
-                                                      const BlockSaved& saved) {
+inline std::pair<Tensor, Tensor>
+fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
+                     const Tensor& modulation, const BlockSaved& saved,
+                     const cpu::BlockKernels& kernels = *cpu::block_kernels()) {
   using namespace fused_block_detail;
-  const auto& kernels = *cpu::block_kernels();
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(block, tokens);
-  const Split split(batch, tokens);
+  const ImageChunks split(batch, tokens);
   auto& pool = *block.pool;
   const PackedBlocks packed(kernels, {&block, 1}, true, pool);
   auto dx = pool.take({batch, tokens, sizes.width});

@@ -97,7 +97,7 @@ D2C_CPU_INLINE void gate_residual_row_backward(std::int64_t width, const float* 
 inline void gelu_forward(std::int64_t count, const float* x, float* y) {
   for (std::int64_t j = 0; j < count; j += lanes) {
     const auto v = load_up_to(x + j, count - j);
-    store_up_to(y + j, v * gelu_gate(v), count - j);
+    store_up_to(y + j, v * gelu_gate(v).gate, count - j);
   }
 }
 
@@ -106,10 +106,10 @@ inline void gelu_backward(std::int64_t count, const float* x, float* y, float* d
   for (std::int64_t j = 0; j < count; j += lanes) {
     const std::int64_t left = count - j;
     const auto v = load_up_to(x + j, left);
-    const auto gate = gelu_gate(v);
+    const auto [decay, gate] = gelu_gate(v);
     const auto inner =
         fused(v * v, broadcast(6.0f * 0.7978845608f * 0.044715f), broadcast(2.0f * 0.7978845608f));
-    const auto slope = fused(v * inner * gate, broadcast(1.0f) - gate, gate);
+    const auto slope = fused(v * inner * gate, decay * gate, gate);
     store_up_to(y + j, v * gate, left);
     store_up_to(dy + j, load_up_to(dy + j, left) * slope, left);
   }

@@ -165,9 +165,18 @@ D2C_CPU_INLINE Lanes exponential(const Lanes& x) {
   return scale_by_power(p, n);
 }
 
-/// The logistic function of 2 sqrt(2 / pi) (x + 0.044715 x^3): gelu_tanh(x) is x times it.
-D2C_CPU_INLINE Lanes gelu_gate(const Lanes& x) {
+/// e^-u and 1 / (1 + e^-u) for u = 2 sqrt(2 / pi) (x + 0.044715 x^3): gelu_tanh(x) is x times the
+/// second, whose complement is their product (1 minus it would lose digits). Beyond |u| = 80 the
+/// result no longer changes in float32.
+struct GeluGate {
+  Lanes decay;
+  Lanes gate;
+};
+
+D2C_CPU_INLINE GeluGate gelu_gate(const Lanes& x) {
   const auto inner =
       fused(x * x, broadcast(-2.0f * 0.7978845608f * 0.044715f), broadcast(-2.0f * 0.7978845608f));
-  return broadcast(1.0f) / (broadcast(1.0f) + exponential(x * inner));
+  const auto u = smaller(larger(x * inner, broadcast(-80.0f)), broadcast(80.0f));
+  const auto decay = exponential(u);
+  return {decay, broadcast(1.0f) / (broadcast(1.0f) + decay)};
 }
