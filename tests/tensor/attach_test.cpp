@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include <catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -1,12 +1,15 @@
 // The evaluating stage end to end with a feature network of the test's own: features are pixels, so
 // every number can be found by hand.
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include <catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,8 @@
 // Evaluation metrics against numbers found by hand.
 
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 
 #include <catch.hpp>

@@ -17,7 +17,7 @@ struct EvaluateConfig {
   std::int64_t resolution = 64; ///< images are resized to this side before the network sees them
   std::int64_t neighbours = 3;  ///< k of precision and recall
   double copy_percentile = 1.0; ///< of the distances of test images to the training set
-  std::int64_t batch = 128;     ///< images per forward pass
+  std::int64_t batch = 64;      ///< images per forward pass
 };
 
 } // namespace d2c

@@ -26,7 +26,7 @@ inline Tensor manifold_radii(const Tensor& points, std::int64_t k) {
     // The expansion leaves rounding where the distance to itself is 0; it must not look like a
     // neighbour.
     tile.diagonal(begin).zero_();
-    radii.push_back(std::get<0>(tile.kthvalue(k + 1, 1)));
+    radii.push_back(std::get<0>(tile.topk(k + 1, 1, /*largest=*/false)).select(1, k));
   });
   return at::cat(radii);
 }

@@ -1,6 +1,8 @@
 #pragma once
 /// The metrics of this library as `measure` functions: from features to numbers in metrics.json.
 
+#include <utility>
+
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/frechet.hpp>

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
