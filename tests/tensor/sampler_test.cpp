@@ -26,7 +26,6 @@
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
-#include <d2c/sample/image_grid.hpp>
 #include <d2c/sample/run_sampler.hpp>
 #include <d2c/sample/sampler.hpp>
 #include <d2c/train/checkpoint.hpp>
@@ -246,26 +245,4 @@ TEST_CASE("sampler: check lists every problem at once") {
     INFO(words);
     CHECK(problems.text().find(words) != std::string::npos);
   }
-}
-
-TEST_CASE("sampler: an RGB grid keeps its colours and its gaps") {
-  const Folder folder;
-  std::vector<std::uint8_t> image(3 * 2 * 2);
-  for (std::size_t i = 0; i < image.size(); ++i) {
-    image[i] = static_cast<std::uint8_t>(10 * i);
-  }
-  const std::vector<const std::uint8_t*> cells{image.data(), image.data(), image.data()};
-  write_image_grid(folder.path() / "grid.png", cells, 2, 3, 2, 2);
-  const PngImage grid = read_png(folder.path() / "grid.png");
-  REQUIRE(grid.channels == 3);
-  REQUIRE(grid.width == 6);
-  REQUIRE(grid.height == 6);
-  const auto pixel = [&](int x, int y) {
-    const auto* p = grid.pixels.data() + 3 * (y * grid.width + x);
-    return std::vector<int>{p[0], p[1], p[2]};
-  };
-  CHECK(pixel(1, 0) == std::vector<int>{10, 50, 90});    // first image, row 0, column 1
-  CHECK(pixel(2, 0) == std::vector<int>{255, 255, 255}); // gap
-  CHECK(pixel(4, 1) == std::vector<int>{20, 60, 100});   // second image, row 1, column 0
-  CHECK(pixel(5, 5) == std::vector<int>{255, 255, 255}); // no fourth image
 }

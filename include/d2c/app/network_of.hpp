@@ -5,34 +5,16 @@
 #include <d2c/core/stage_context.hpp>
 #include <d2c/models/transformer_size.hpp>
 #include <d2c/score/scorer.hpp>
-#include <d2c/train/class_condition.hpp>
 #include <d2c/train/denoiser_shape.hpp>
-#include <d2c/train/no_align.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/trainer.hpp>
 
 namespace d2c {
 
-namespace detail {
-
-inline TrainingSizes training_sizes(const ExperimentFacts& facts) {
-  return {.classes = facts.classes,
-          .channels = facts.latent_channels,
-          .height = facts.latent_height,
-          .width = facts.latent_width,
-          .text_tokens = facts.text_tokens,
-          .text_width = facts.text_width,
-          .visual_width = facts.visual_width};
-}
-
-} // namespace detail
-
-/// A scorer knows the class and has no projector.
 template <class... Policies>
 NetworkShape network_of(const Scorer<Policies...>&, const ExperimentFacts& facts, const Sections&) {
   using Stage = Scorer<Policies...>;
-  return denoiser_shape<typename Stage::model, typename Stage::objective, NoAlign, ClassCondition>(
-      detail::training_sizes(facts), TrainConfig{});
+  return scorer_shape<typename Stage::model, typename Stage::objective>(facts);
 }
 
 template <class... Policies>
@@ -40,7 +22,7 @@ NetworkShape network_of(const Trainer<Policies...>&, const ExperimentFacts& fact
                         const Sections& sections) {
   using Stage = Trainer<Policies...>;
   return denoiser_shape<typename Stage::model, typename Stage::objective, typename Stage::aligner,
-                        typename Stage::conditioner>(detail::training_sizes(facts),
+                        typename Stage::conditioner>(training_sizes(facts),
                                                      sections.get<TrainConfig>());
 }
 

@@ -8,17 +8,18 @@
 
 namespace d2c {
 
-/// A sheet of rows x columns cells of one image size, two pixels apart, grey or RGB, interleaved
-/// [height, width, channels]. Empty cells keep the background (128).
+/// A sheet of rows x columns cells of one image size, two pixels apart, interleaved [height, width,
+/// channels]. Images of 1 or 2 channels show their first one in grey, others their first three in
+/// colour. Gaps and empty cells are white.
 class ContactSheet {
 public:
   ContactSheet(int rows, int columns, int channels, int image_height, int image_width)
-      : channels_{channels},
+      : channels_{channels >= 3 ? 3 : 1},
         image_height_{image_height},
         image_width_{image_width},
         height_{rows * (image_height + gap) - gap},
         width_{columns * (image_width + gap) - gap},
-        pixels_(static_cast<std::size_t>(height_) * width_ * channels, 128) {}
+        pixels_(static_cast<std::size_t>(height_) * width_ * channels_, 255) {}
 
   /// Puts an image, planar [channels, height, width], into a cell.
   void place(int row, int column, const std::uint8_t* image) {

@@ -16,12 +16,13 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/io/contact_sheet.hpp>
 #include <d2c/io/npz.hpp>
+#include <d2c/io/png.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/sample/check_sample_config.hpp>
 #include <d2c/sample/draw_samples.hpp>
-#include <d2c/sample/image_grid.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/sample/sampler.hpp>
 #include <d2c/tensor/device.hpp>
@@ -87,17 +88,19 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   constexpr std::int64_t most_rows = 20;
   const std::int64_t rows = std::min(set.classes, most_rows);
   const std::int64_t columns = std::min(config.grid_per_class, config.images_per_class);
-  std::vector<const std::uint8_t*> cells;
+  ContactSheet sheet{static_cast<int>(rows), static_cast<int>(columns),
+                     static_cast<int>(images.size(1)), static_cast<int>(images.size(2)),
+                     static_cast<int>(images.size(3))};
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t label = row * set.classes / rows;
     for (std::int64_t column = 0; column < columns; ++column) {
-      cells.push_back(images.const_data_ptr<std::uint8_t>() +
+      sheet.place(static_cast<int>(row), static_cast<int>(column),
+                  images.const_data_ptr<std::uint8_t>() +
                       (column * set.classes + label) * (images.numel() / n));
     }
   }
-  write_image_grid(context.out / "grid.png", cells, static_cast<int>(columns),
-                   static_cast<int>(images.size(1)), static_cast<int>(images.size(2)),
-                   static_cast<int>(images.size(3)));
+  write_png(context.out / "grid.png", sheet.pixels(), sheet.width(), sheet.height(),
+            sheet.channels());
   std::error_code ignored; // parts that stay cost space and nothing else
   std::filesystem::remove_all(context.out / "parts", ignored);
 }

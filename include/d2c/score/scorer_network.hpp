@@ -26,6 +26,7 @@
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw.hpp>
 #include <d2c/train/class_condition.hpp>
+#include <d2c/train/denoiser_shape.hpp>
 #include <d2c/train/fit.hpp>
 #include <d2c/train/muon.hpp>
 #include <d2c/train/no_align.hpp>
@@ -52,18 +53,6 @@ namespace d2c {
   return train;
 }
 
-/// The shape of the network of `Scorer<Model, ...>`: class-conditional, without text and projector.
-template <class Model>
-[[nodiscard]] constexpr NetworkShape scorer_shape(const ExperimentFacts& facts) {
-  return {.family = Model::family,
-          .size = Model::size,
-          .channels = facts.latent_channels,
-          .height = facts.latent_height,
-          .width = facts.latent_width,
-          .classes = facts.classes,
-          .learn_sigma = Model::family == Family::dit};
-}
-
 /// The scorer on the context's device, with averaged weights. With [score] checkpoint they are
 /// loaded (published weights or a checkpoint of this library); otherwise the network is trained on
 /// all of `images` (Table 6, "from scratch"), resumably, in the folder `scorer` of the stage. Times
@@ -75,8 +64,8 @@ template <class Model, class Objective>
   using Times =
       std::conditional_t<std::is_same_v<Objective, FlowMatching>, LogitNormalTime, UniformTime>;
   const auto& config = context.section<ScoreConfig>();
-  auto network = std::make_unique<DiffusionTransformer>(scorer_shape<Model>(context.facts),
-                                                        device_from(context.device), context.seed);
+  auto network = std::make_unique<DiffusionTransformer>(
+      scorer_shape<Model, Objective>(context.facts), device_from(context.device), context.seed);
   if (!config.checkpoint.empty()) {
     load_published(scorer_checkpoint(config), network->parameters());
     return network;

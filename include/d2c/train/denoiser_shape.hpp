@@ -1,11 +1,14 @@
 #pragma once
-/// The shape of the network that a Trainer trains, from its policies, its configuration and what is
-/// attached to the images. Torch-free.
+/// The shapes of the networks that a Trainer trains and a Scorer scores with, from their policies,
+/// their configuration and what is attached to the images. Torch-free.
 
 #include <algorithm>
 #include <cstdint>
 
+#include <d2c/core/stage_context.hpp>
 #include <d2c/models/transformer_size.hpp>
+#include <d2c/train/class_condition.hpp>
+#include <d2c/train/no_align.hpp>
 #include <d2c/train/train_config.hpp>
 
 namespace d2c {
@@ -20,6 +23,17 @@ struct TrainingSizes {
   int text_width = 0;
   int visual_width = 0;
 };
+
+/// The sizes as the types and the configuration of an experiment fix them.
+inline TrainingSizes training_sizes(const ExperimentFacts& facts) {
+  return {.classes = facts.classes,
+          .channels = facts.latent_channels,
+          .height = facts.latent_height,
+          .width = facts.latent_width,
+          .text_tokens = facts.text_tokens,
+          .text_width = facts.text_width,
+          .visual_width = facts.visual_width};
+}
 
 /// Blocks before the projector where [train] leaves it open: 8 for L and XL, 4 for B, as REPA
 /// publishes; a third of the depth for other networks.
@@ -61,6 +75,13 @@ NetworkShape denoiser_shape(const TrainingSizes& sizes, const TrainConfig& confi
                                                  : default_align_hidden(shape.size);
   }
   return shape;
+}
+
+/// The network of Scorer<Model, Objective>: it knows the class and has no projector.
+template <class Model, class Objective>
+NetworkShape scorer_shape(const ExperimentFacts& facts) {
+  return denoiser_shape<Model, Objective, NoAlign, ClassCondition>(training_sizes(facts),
+                                                                   TrainConfig{});
 }
 
 } // namespace d2c
