@@ -4,9 +4,8 @@
 # One optimisation level everywhere: tests see the code that users run. No -ffast-math: NaN checks
 # and the order of sums are part of what we promise. -ffp-contract stays at the compiler's default
 # (fused multiply-add where the processor has it): a program gives the same bits on every run and
-# resume on one kind of processor, and the references agree to 1e-5 either way; switching it off
-# everywhere would cost the elementwise loops a third of their speed for a promise (the same bits on
-# different processors) that the matrix library underneath does not give.
+# resume on one kind of processor, and the references agree to 1e-5 either way. Switching it off would
+# not give the same bits on different processors: the matrix library underneath differs there too.
 if(D2C_NATIVE)
   include(CheckCXXCompilerFlag)
   check_cxx_compiler_flag(-march=native D2C_COMPILER_KNOWS_NATIVE)

@@ -1,6 +1,6 @@
 #pragma once
-/// All of d2c: the types of the core ring, what its stages do, and the two entry points d2c::run and
-/// d2c::compare. Includes LibTorch; include it in the one file of a program that has main.
+/// All of d2c: the types of the core ring, what its stages do, and the two entry points d2c::run
+/// and d2c::compare. Includes LibTorch; include it in the one file of a program that has main.
 
 #include <d2c/app/compare.hpp>
 #include <d2c/app/run.hpp>

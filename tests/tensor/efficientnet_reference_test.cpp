@@ -30,7 +30,7 @@ std::string weights_file() {
 }
 
 const EfficientNetLite0Network& network() {
-  static const EfficientNetLite0Network made{load_weights(weights_file()), weights_file()};
+  static const EfficientNetLite0Network made{read_weight_file(weights_file()), weights_file()};
   return made;
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("efficientnet: features of an image do not depend on its batch") {
 
 TEST_CASE("efficientnet: wrong weights and wrong images are refused in one sentence") {
   using Catch::Matchers::Contains;
-  auto weights = load_weights(weights_file());
+  auto weights = read_weight_file(weights_file());
   weights["_blocks.3._bn1.running_var"] = at::ones({5});
   CHECK_THROWS_WITH((EfficientNetLite0Network{weights, "w.pth"}),
                     Contains("w.pth") && Contains("_blocks.3._bn1.running_var") &&

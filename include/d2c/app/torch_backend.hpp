@@ -37,11 +37,7 @@ public:
   }
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> versions() const override {
-#if defined(TORCH_VERSION)
-    return {{ "libtorch", TORCH_VERSION }};
-#else
-    return {{"libtorch", "unknown"}};
-#endif
+    return {{"libtorch", TORCH_VERSION}};
   }
 
   [[nodiscard]] double matrix_product_rate(const std::string& device, std::int64_t rows,

@@ -12,7 +12,7 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_network.hpp>
-#include <d2c/encoders/load_weights.hpp>
+#include <d2c/encoders/read_weight_file.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/weight_files.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -31,7 +31,9 @@ class EfficientNetLite0Encoder final : public VisionEncoder {
 public:
   EfficientNetLite0Encoder(const std::filesystem::path& weights, std::int64_t grid,
                            at::Device device)
-      : files_{weights}, network_{load_weights(weights), weights.string(), device}, grid_{grid} {}
+      : files_{weights},
+        network_{read_weight_file(weights), weights.string(), device},
+        grid_{grid} {}
 
   [[nodiscard]] Tensor patch_tokens(const Tensor& images) const override {
     return network_.stride16(network_.prepare(images, 16 * grid_))

@@ -9,7 +9,7 @@
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_network.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
-#include <d2c/encoders/load_weights.hpp>
+#include <d2c/encoders/read_weight_file.hpp>
 #include <d2c/encoders/weight_files.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
@@ -24,7 +24,7 @@ public:
   EfficientNetLite0Features(const std::filesystem::path& weights, std::int64_t resolution,
                             at::Device device)
       : file_{weights},
-        network_{load_weights(weights), weights.string(), device},
+        network_{read_weight_file(weights), weights.string(), device},
         resolution_{resolution} {}
 
   [[nodiscard]] ImageFeatures extract(const Tensor& images) const override {

@@ -12,7 +12,7 @@ namespace d2c {
 
 /// All tensors of a file by name, on the CPU: safetensors if it is called so, else a PyTorch
 /// checkpoint (zip or legacy; no code in it is run). Throws InputError for anything else.
-inline std::map<std::string, Tensor> load_weights(const std::filesystem::path& file) {
+inline std::map<std::string, Tensor> read_weight_file(const std::filesystem::path& file) {
   return file.extension() == ".safetensors" ? load_safetensors(file) : load_torch_checkpoint(file);
 }
 
