@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compile", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     python = str(pathlib.Path(__file__).with_name("bench_network.py"))
     mode = "compile" if options.compile else "eager"
     print(f"{options.threads} threads, {options.rounds} rounds, against Python {mode}")

@@ -1,8 +1,13 @@
 // Oracles: torch's own operators and autograd in float64.
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <catch.hpp>
@@ -17,6 +22,7 @@
 #include <d2c/ops/patches.hpp>
 #include <d2c/ops/timestep_features.hpp>
 #include <d2c/tensor/device.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/random_normal.hpp>
 
 using namespace d2c;
@@ -257,6 +263,28 @@ TEST_CASE("random normal: rows depend on the sample alone") {
   CHECK(at::equal(a[1], b[0]));
   CHECK_FALSE(at::equal(b[0], b[1]));
   CHECK(random_normal(base, std::vector<std::int64_t>{}, {2}).numel() == 0);
+}
+
+TEST_CASE("parallel ranges: every index once, on several threads") {
+  const auto threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::vector<std::atomic<int>> seen(1001);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  parallel_ranges(1001, 100, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      ++seen[static_cast<std::size_t>(i)];
+    }
+    const std::lock_guard lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  });
+  CHECK(std::all_of(seen.begin(), seen.end(), [](const auto& n) { return n == 1; }));
+  CHECK(ids.size() == 2);
+  CHECK_THROWS_AS(
+      parallel_ranges(10, 1, [](std::int64_t, std::int64_t) { throw InputError("inside"); }),
+      InputError);
+  parallel_ranges(0, 1, [](std::int64_t, std::int64_t) { FAIL("nothing to do"); });
+  at::set_num_threads(threads);
 }
 
 TEST_CASE("device: names are read or refused") {

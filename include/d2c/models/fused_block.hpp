@@ -12,6 +12,7 @@
 #include <d2c/models/block_parameters.hpp>
 #include <d2c/ops/cpu/block_kernels.hpp>
 #include <d2c/tensor/buffer_pool.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -42,7 +43,7 @@ struct ImageChunks {
   template <class Run>
   void for_each_chunk(const Run& run) const {
     const std::int64_t chunks = (images + chunk - 1) / chunk;
-    at::parallel_for(0, slots, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(slots, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t slot = begin; slot < end; ++slot) {
         for (auto i = chunks * slot / slots; i < chunks * (slot + 1) / slots; ++i) {
           run(slot, i * chunk, std::min(chunk, images - i * chunk));
@@ -87,7 +88,7 @@ public:
     float* memory = mutable_data(memory_);
     const auto grain =
         std::max<std::int64_t>(1, panels * 65536 / std::max<std::int64_t>(1, floats));
-    at::parallel_for(0, panels, grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(panels, grain, [&](std::int64_t begin, std::int64_t end) {
       auto job = std::upper_bound(jobs.begin(), jobs.end(), begin,
                                   [](std::int64_t p, const Job& j) { return p < j.first_panel; }) -
                  jobs.begin() - 1;
@@ -313,7 +314,7 @@ fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
   for (std::size_t i = 0; i < views.size(); ++i) {
     float* total = mutable_data(views[i]);
     const auto count = views[i].numel();
-    at::parallel_for(0, count, 32768, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(count, 32768, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t slot = 1; slot < split.slots; ++slot) {
         const float* part = partial_data + (slot - 1) * slot_floats + offsets[i];
         for (auto j = begin; j < end; ++j) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <d2c/core/rng.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -20,7 +21,7 @@ inline Tensor random_normal(Draw base, std::span<const std::int64_t> samples,
   auto noise = at::empty(extents, at::kFloat);
   const std::int64_t row = samples.empty() ? 0 : noise.numel() / extents.front();
   auto* out = noise.mutable_data_ptr<float>();
-  at::parallel_for(0, extents.front(), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(extents.front(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       auto draw = base;
       draw.sample = static_cast<std::uint32_t>(samples[static_cast<std::size_t>(i)]);
