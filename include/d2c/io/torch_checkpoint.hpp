@@ -222,8 +222,8 @@ private:
       throw InputError(where() + ": expected no storage before the checkpoint's object, found one");
     };
     pickle.read(no_storage); // the magic number, compared already
-    const PickleValue version = pickle.read(no_storage);
-    if (version.as_integer() == nullptr || *version.as_integer() != 1001) {
+    const PickleValue protocol = pickle.read(no_storage);
+    if (protocol.as_integer() == nullptr || *protocol.as_integer() != 1001) {
       throw InputError(where() + ": expected a legacy checkpoint of protocol 1001, found another");
     }
     const PickleValue system = pickle.read(no_storage);
