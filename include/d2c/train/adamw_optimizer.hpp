@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw.hpp>
@@ -73,7 +74,7 @@ private:
     float* m = first_.mutable_data_ptr<float>() + offset;
     float* v = second_.mutable_data_ptr<float>() + offset;
     float* a = average.mutable_data_ptr<float>() + offset;
-    at::parallel_for(0, count, 1 << 15, [&](std::int64_t from, std::int64_t to) {
+    parallel_ranges(count, 1 << 15, [&](std::int64_t from, std::int64_t to) {
       adamw_pass(scalars, to - from, p + from, g + from, m + from, v + from, a + from);
     });
   }

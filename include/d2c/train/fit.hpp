@@ -22,6 +22,7 @@
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw_optimizer.hpp>
 #include <d2c/train/alignment_loss.hpp>
@@ -214,7 +215,7 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
       images[i] = visits[i].image;
       classes[i] = labels[visits[i].image];
     }
-    at::parallel_for(0, config.batch, 1, [&](std::int64_t first, std::int64_t last) {
+    parallel_ranges(config.batch, 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const Visit& visit = visits[static_cast<std::size_t>(i)];
         const auto image = static_cast<std::uint32_t>(visit.image);

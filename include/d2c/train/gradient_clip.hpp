@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -26,7 +27,7 @@ inline double gradient_norm(const Tensor& gradients) {
   const std::int64_t pieces = (count + piece - 1) / piece;
   const float* data = gradients.const_data_ptr<float>();
   std::vector<double> sums(static_cast<std::size_t>(pieces));
-  at::parallel_for(0, pieces, 1, [&](std::int64_t first, std::int64_t last) {
+  parallel_ranges(pieces, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t p = first; p < last; ++p) {
       // Independent lanes let the compiler vectorise without reordering the sum it was given.
       double lane[8] = {};

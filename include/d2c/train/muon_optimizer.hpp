@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <d2c/models/parameter_list.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw_optimizer.hpp>
@@ -186,7 +187,7 @@ private:
     const float* all = gradients.const_data_ptr<float>();
     float* const velocities = velocity.mutable_data_ptr<float>();
     float* const directions = direction.mutable_data_ptr<float>();
-    at::parallel_for(0, velocity.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
+    parallel_ranges(velocity.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t k = first; k < last; ++k) {
         const float* __restrict g = all + group.offsets[static_cast<std::size_t>(k)];
         float* __restrict v = velocities + k * size;
@@ -210,7 +211,7 @@ private:
     const float* const directions = direction.const_data_ptr<float>();
     float* const all_values = values.mutable_data_ptr<float>();
     float* const all_averages = average.mutable_data_ptr<float>();
-    at::parallel_for(0, direction.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
+    parallel_ranges(direction.size(0), grain(size), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t k = first; k < last; ++k) {
         const float* __restrict d = directions + k * size;
         float* __restrict p = all_values + group.offsets[static_cast<std::size_t>(k)];
