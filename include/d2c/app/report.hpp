@@ -100,13 +100,12 @@ inline std::optional<std::filesystem::path> artifact(const ReportArm& arm, const
   return found == arm.artifacts.end() ? std::nullopt : std::optional{found->second};
 }
 
-inline nlohmann::json metrics_of(const ReportArm& arm) {
-  const auto folder = artifact(arm, "Metrics");
-  if (!folder) {
-    return {};
-  }
-  std::ifstream file{*folder / "metrics.json"};
-  return nlohmann::json::parse(file, nullptr, false);
+/// The metrics of every arm by name, from summary.json; empty if no arm is judged.
+inline nlohmann::json metrics_of_arms(const ReportInput& input) {
+  std::ifstream file{input.folder / "summary.json"};
+  const auto summary = nlohmann::json::parse(file, nullptr, false);
+  return summary.is_object() ? summary.value("arms", nlohmann::json::object())
+                             : nlohmann::json::object();
 }
 
 /// The result table: one row an arm, one column a metric that any arm has.
@@ -123,11 +122,12 @@ inline std::string result_table(const ReportInput& input) {
     out += std::string("<th>") + column[1] + "</th>";
   }
   out += "</tr>\n";
+  const auto all = metrics_of_arms(input);
   for (const ReportArm& arm : input.arms) {
-    const auto metrics = metrics_of(arm);
+    const auto metrics = all.value(arm.name, nlohmann::json::object());
     out += "<tr><td>" + escape(arm.name) + "</td>";
     for (const auto& column : columns) {
-      const bool known = metrics.is_object() && metrics.contains(column[0]);
+      const bool known = metrics.contains(column[0]) && metrics.at(column[0]).is_number();
       out += "<td>" + (known ? svg::number(metrics.at(column[0]).get<double>()) : "") + "</td>";
     }
     out += "</tr>\n";
@@ -209,7 +209,7 @@ inline std::string selection_section(const ReportInput& input) {
       }
     }
     constexpr int columns = 10;
-    out += "<div class=\"row\">";
+    out += "<div class=\"sheets\">";
     out += class_sheet(images, index_of, classes, columns, "easiest of each class",
                        [&](const std::string& label, int column) {
                          const auto& ranked = ranking.at(label);
@@ -336,11 +336,13 @@ inline std::string seconds_section(const ReportInput& input) {
                      (stage.reused ? " *" : ""));
     values.push_back(stage.seconds);
   }
-  std::string out =
-      "<h2>Where the time went</h2>\n" + svg::bar_chart("Seconds by stage", labels, values, "s");
-  return out +
-         "<p class=\"note\">* finished in an earlier call and taken from there. This call took " +
-         svg::number(input.wall_seconds) + " s.</p>\n";
+  std::string out = "<h2>Where the time went</h2>\n" +
+                    svg::bar_chart("Seconds by stage", labels, values, "s") +
+                    "<p class=\"note\">This call took " + svg::number(input.wall_seconds) + " s.";
+  if (std::ranges::any_of(input.seconds, [](const StageSeconds& stage) { return stage.reused; })) {
+    out += " * finished in an earlier call and taken from there.";
+  }
+  return out + "</p>\n";
 }
 
 } // namespace report
@@ -358,7 +360,7 @@ inline void write_report(const ReportInput& input) {
   page += report::result_table(input);
   page +=
       "<p class=\"note\">The Frechet distance, precision and recall use the feature network named "
-      "in metrics.json. They are not FID. Compare them only at equal numbers of samples and "
+      "in summary.json. They are not FID. Compare them only at equal numbers of samples and "
       "equal resolution. A single seed is noise: ratios between two arms vary by more than ten "
       "percent from seed to seed.</p>\n";
   page += report::selection_section(input) + report::training_section(input) +

@@ -24,7 +24,8 @@ th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
 .wide { overflow-x: auto; } .row { display: flex; flex-wrap: wrap; gap: 24px; }
 .row > * { flex: 1 1 440px; min-width: 0; } figure { margin: 8px 0; }
 img { max-width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; border: 1px solid var(--rule); }
-svg.chart { width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; }
+svg.chart { width: 100%; max-width: 760px; height: auto; }
+.sheets { display: flex; flex-wrap: wrap; gap: 20px; } svg text { fill: var(--soft); font-size: 12px; }
 svg text.title { fill: var(--ink); font-weight: 600; font-size: 13px; }
 svg .grid { stroke: var(--rule); stroke-width: 1; } svg .line { fill: none; stroke-width: 1.6; }
 svg .area { fill-opacity: 0.28; stroke-width: 1.2; }
