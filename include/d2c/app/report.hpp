@@ -44,7 +44,7 @@ inline std::string base64(const std::vector<std::uint8_t>& bytes) {
   return out;
 }
 
-/// A contact sheet as an <img> drawn `zoom` times as large, with its description.
+/// A contact sheet as an `img` element drawn `zoom` times as large, with its description.
 inline std::string picture(const ContactSheet& sheet, const std::string& caption, int zoom = 2) {
   const auto png = encode_png(sheet.pixels(), sheet.width(), sheet.height(), sheet.channels());
   return "<figure><img alt=\"" + escape(caption) + "\" width=\"" +

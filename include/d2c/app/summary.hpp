@@ -17,9 +17,10 @@
 
 namespace d2c {
 
-/// `arms.<arm>.{images,steps,frechet,precision,recall,copies,...}` as far as the arm's evaluation
-/// has them, `seconds.{score,...,evaluate,total}` with each stage counted once however many arms
-/// share it, `stages` with what was reused, and `wall_seconds` of this call.
+/// The content of summary.json: below "arms" the images, steps, frechet, precision, recall, copies
+/// and other numbers of each arm, as far as its evaluation has them; below "seconds" each kind of
+/// stage and the total, with a stage counted once however many arms share it; "stages" with what
+/// was reused; and the "wall_seconds" of this call.
 inline nlohmann::ordered_json make_summary(const ReportInput& run,
                                            const std::vector<std::int64_t>& steps) {
   nlohmann::ordered_json summary;

@@ -98,7 +98,7 @@ using difference_t = filter_t<A, detail::membership<B>::template out>;
 template <class A, class B>
 using intersection_t = filter_t<A, detail::membership<B>::template in>;
 
-/// Calls f.template operator()<T>() for every member, in order.
+/// Calls `f.template operator()<T>()` for every member, in order.
 template <class... Ts, class Function>
 constexpr void for_each_type(type_list<Ts...>, Function&& f) {
   (f.template operator()<Ts>(), ...);

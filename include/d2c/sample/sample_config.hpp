@@ -1,6 +1,6 @@
 #pragma once
-/// The configuration section [sample]. Defaults are the published evaluation
-/// of class-conditional ImageNet models without guidance: 50 000 images, 250 steps.
+/// The configuration section [sample]. Without guidance by default. The published evaluation of
+/// class-conditional ImageNet models takes 50 images of every class in 250 steps.
 
 #include <cstdint>
 #include <string_view>
