@@ -17,8 +17,7 @@ std::string read(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-const std::filesystem::path folder =
-    std::filesystem::path{__FILE__}.parent_path() / ".." / ".." / "docs" / "errors";
+const std::filesystem::path folder = std::filesystem::path{D2C_SOURCE_DIR} / "docs" / "errors";
 
 void check_page(std::string_view code, std::string_view sentence) {
   CAPTURE(code);
