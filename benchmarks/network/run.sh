@@ -1,19 +1,17 @@
 #!/usr/bin/env bash
 # Training steps and scoring passes of d2c against the same networks in Python, in turns.
-# usage: benchmarks/network/run.sh [BUILD_FOLDER] [options of compare.py]
-# Needs the program bench_network of the build and a Python with torch (variable PYTHON, else the
-# build's virtual environment).
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-build=build/release
-if [ $# -gt 0 ] && [ -d "$1" ]; then
-  build=$1
-  shift
-fi
-python=${PYTHON:-.venv/bin/python}
-program=$(find "$build" -type f -name bench_network -perm -u+x | head -n 1)
-if [ -z "$program" ]; then
-  echo "benchmarks/network/run.sh: expected a program bench_network below $build, found none" >&2
+# usage: benchmarks/network/run.sh [options of compare.py]
+# Builds the program in the release preset. The Python is that of the build's virtual environment, or
+# the variable PYTHON names one with torch.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+python=${PYTHON:-${D2C_DEPS_DIR:-.deps}/venv/bin/python}
+if ! "$python" -c 'import torch' 2>/dev/null; then
+  echo "benchmarks/network/run.sh: expected a Python with torch, found none in $python. Run scripts/install-dependencies first." >&2
   exit 2
 fi
-exec "$python" "$here/compare.py" "$program" "$@"
+cmake --preset release -DD2C_BENCHMARKS=ON
+cmake --build --preset release --target bench_network
+program=$(find build/release -type f -name bench_network -perm -u+x | head -n 1)
+exec "$python" benchmarks/network/compare.py "$program" "$@"
