@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The examples of the documentation compile.
+"""The examples of the documentation compile, and those of the error pages do not.
 
 Every C++ block of README.md and docs/ that includes <d2c/core.hpp> is a file of its own and must pass
-the compiler; blocks that include headers of the tensor ring are not compiled here. The smallest codes
-of docs/errors are the business of tests/compile_fail.
+the compiler; blocks that include headers of the tensor ring are not compiled here. On a page of
+docs/errors with a section "What the compiler says", the block under "Smallest code" must be refused with
+the sentence that the page quotes, and a block under "Remedy" must compile.
 """
 
 import argparse
@@ -29,6 +30,23 @@ def blocks(root):
                 yield f"{file.relative_to(root)}:{line}", match.group(1)
 
 
+def error_blocks(root):
+    """(place, code, sentence) of the blocks of error pages; no sentence: must compile."""
+    for page in sorted((root / "docs/errors").glob("d2c.*.md")):
+        text = page.read_text()
+        if "## What the compiler says" not in text:
+            continue
+        sentence = re.search(r"^> (.*)$", text, re.M).group(1)
+        for heading, expected in (("## Smallest code", f"[{page.stem}] {sentence}"), ("## Remedy", "")):
+            match = BLOCK.search(text.split(heading, 1)[1].split("\n## ", 1)[0])
+            if match:
+                code = match.group(1)
+                if "#include" not in code:
+                    code = ("#include <d2c/core.hpp>\nusing namespace d2c;\n" + code
+                            + "static_assert(sizeof(Experiment) > 0);\n")
+                yield f"{page.relative_to(root)}: {heading[3:]}", code, expected
+
+
 def refused(compiler, flags, code):
     """The first error line of the compiler, or nothing."""
     done = subprocess.run([compiler, *flags, "-fsyntax-only", "-x", "c++", "-"], input=code,
@@ -36,6 +54,8 @@ def refused(compiler, flags, code):
     if done.returncode == 0:
         return ""
     errors = [line for line in done.stderr.splitlines() if "error:" in line]
+    if len(errors) > 1:
+        errors[0] += f" (and {len(errors) - 1} more)"
     return (errors or done.stderr.splitlines() or ["no message"])[0]
 
 
@@ -52,12 +72,18 @@ def main():
         print("the example test goes red where it must" if bad and not good else
               f"expected one refusal, found '{good}' and '{bad}'")
         return 0 if bad and not good else 1
-    found = list(blocks(args.root.resolve()))
+    root = args.root.resolve()
+    found = [(place, code, "") for place, code in blocks(root)] + list(error_blocks(root))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         verdicts = list(pool.map(lambda b: refused(args.compiler, args.flags, b[1]), found))
-    wrong = [f"{place}: {verdict}" for (place, _), verdict in zip(found, verdicts) if verdict]
+    wrong = []
+    for (place, _, expected), verdict in zip(found, verdicts):
+        if expected and (expected not in verdict or verdict.endswith("more)")):
+            wrong.append(f"{place}: expected the error {expected}, found {verdict or 'none'}")
+        elif verdict and not expected:
+            wrong.append(f"{place}: {verdict}")
     print("\n".join(wrong))
-    print(f"{len(found)} examples compiled, {len(wrong)} refused")
+    print(f"{len(found)} examples compiled, {len(wrong)} not as the documentation says")
     return 1 if wrong or not found else 0
 
 
