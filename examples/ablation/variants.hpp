@@ -1,7 +1,7 @@
 #pragma once
 /// Four variants of the quick start, random or interval selection, without or with attachment, as
-/// four types. Each is a target of its own (examples/CMakeLists.txt); they share every stage that
-/// is equal in type and inputs.
+/// four types. Each is a target of its own (CMakeLists.txt beside this file); they share every
+/// stage that is equal in type and inputs.
 
 #include <d2c/d2c.hpp>
 

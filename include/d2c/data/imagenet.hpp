@@ -1,5 +1,5 @@
 #pragma once
-/// The ImageNet-1k data set as a type: its facts. Its images are read elsewhere in this folder.
+/// The ImageNet-1k data set as a type: its facts. This version has no reader for its images.
 
 #include <string_view>
 
