@@ -182,6 +182,15 @@ TEST_CASE("config: what is dumped loads back equal") {
   CHECK(loaded(d2c::dump(demo::Section{})) == demo::Section{});
 }
 
+TEST_CASE("config: keys that a type fixes are not dumped") {
+  const std::string name{demo::Section::section};
+  const std::string all = d2c::dump(demo::Section{});
+  const std::string some = d2c::dump(demo::Section{}, {name + ".steps", "other.batch"});
+  CHECK(all.find("\nsteps = ") != std::string::npos);
+  CHECK(some.find("\nsteps = ") == std::string::npos);
+  CHECK(some.find("\nbatch = ") != std::string::npos);
+}
+
 TEST_CASE("config: edit distance counts swaps once") {
   CHECK(d2c::edit_distance("", "abc") == 3);
   CHECK(d2c::edit_distance("trian", "train") == 1);

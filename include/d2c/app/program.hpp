@@ -49,11 +49,14 @@ void collect_fixed_keys(const ConfigFile& file, std::set<std::string>& seen, Pro
 }
 
 /// Loads every section, typed problems and all, and returns the effective configuration: the
-/// sections that stages of this program read.
+/// sections that stages of this program read, without the keys that types fix.
 template <class... Pipelines>
 std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& sections,
                           Problems& problems) {
   using Used = unite_t<type_list<RunConfig, DataConfig>, pipeline_sections_t<Pipelines>...>;
+  std::set<std::string> fixed;
+  Problems set_though_fixed;
+  (collect_fixed_keys<Pipelines>(file, fixed, set_though_fixed), ...);
   std::string effective;
   for_each_type(unite_t<Used, StandardSections>{}, [&]<class Section>() {
     auto section = load<Section>(file, problems);
@@ -62,13 +65,12 @@ std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& s
       section.device = line.device.empty() ? section.device : line.device;
     }
     if constexpr (contains_v<Used, Section>) {
-      effective += (effective.empty() ? "" : "\n") + dump(section);
+      effective += (effective.empty() ? "" : "\n") + dump(section, fixed);
     }
     sections.set(std::move(section));
   });
   report_unknown(file, problems);
-  std::set<std::string> seen;
-  (collect_fixed_keys<Pipelines>(file, seen, problems), ...);
+  problems.append(set_though_fixed);
   return effective;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -68,11 +69,16 @@ std::string toml_value(const T& value) {
 } // namespace detail
 
 /// `[section]` and one `key = value` line per field, in the order of D2C_CONFIG. Numbers are
-/// written with the fewest digits that read back to the same value.
+/// written with the fewest digits that read back to the same value. Keys in `fixed`, written
+/// "section.key", are left out: a type decides them, and a file that sets them is refused.
 template <ConfigSection Section>
-std::string dump(const Section& section) {
-  std::string text = "[" + std::string(Section::section) + "]\n";
+std::string dump(const Section& section, const std::set<std::string>& fixed = {}) {
+  const std::string name{Section::section};
+  std::string text = "[" + name + "]\n";
   for_each_field(section, [&](std::string_view key, const auto& field) {
+    if (fixed.contains(name + "." + std::string(key))) {
+      return;
+    }
     using Field = std::remove_cvref_t<decltype(field)>;
     text += std::string(key) + " = " + detail::toml_value<Field>(field) + "\n";
   });
