@@ -10,10 +10,10 @@
 #include <unordered_set>
 #include <vector>
 
-#include <unistd.h>
 #include <zlib.h>
 
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/data/load_fashion_mnist.hpp>
 
@@ -21,27 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-fashion-" + std::to_string(::getpid()))} {
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
-  [[nodiscard]] std::string text() const { return path_.string(); }
-
-private:
-  fs::path path_;
-};
-
-fs::path written(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
-}
+using Folder = d2c_test::ScratchFolder;
+using d2c_test::written;
 
 std::string big_endian(std::uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
@@ -178,12 +159,12 @@ TEST_CASE("fashion-mnist: a limit keeps the first images of each class") {
 TEST_CASE("fashion-mnist: what is missing or does not fit is named") {
   const Folder folder;
   d2c::DataConfig config;
-  config.root = folder.text();
+  config.root = folder.path().string();
   const auto load = [&] {
     return d2c::load_images(d2c::FashionMNIST{}, config, d2c::Split::train);
   };
   CHECK_THROWS_AS(load(), d2c::InputError);
-  CHECK_THROWS_WITH(load(), Contains("dataset-fashion-mnist") && Contains(folder.text()));
+  CHECK_THROWS_WITH(load(), Contains("dataset-fashion-mnist") && Contains(folder.path().string()));
   d2c::Problems problems;
   d2c::check_images(d2c::FashionMNIST{}, config, problems);
   CHECK(problems.list().size() == 4);

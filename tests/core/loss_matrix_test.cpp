@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/score/loss_matrix.hpp>
 
@@ -19,32 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 using Columns = std::vector<d2c::ScoreColumn>;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-loss-" + std::to_string(::getpid()))} {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
-private:
-  fs::path path_;
-};
+using Folder = d2c_test::ScratchFolder;
+using d2c_test::content;
 
 const d2c::ScoreColumn a{.time = 0.1, .seed = 7, .bank = 0, .sign = 1};
 const d2c::ScoreColumn b{.time = 0.1, .seed = 7, .bank = 0, .sign = -1};
 const d2c::ScoreColumn c{.time = 2.0 / 3.0, .seed = ~0ULL, .bank = 9, .shared_noise = false};
-
-std::string content(const fs::path& path) {
-  const d2c::MappedFile file{path};
-  return std::string(file.text());
-}
 
 } // namespace
 

@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/safetensors_writer.hpp>
@@ -19,25 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-safetensors-" + std::to_string(::getpid()))} {
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-
-private:
-  fs::path path_;
-};
-
-fs::path written(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
-}
+using Folder = d2c_test::ScratchFolder;
+using d2c_test::written;
 
 /// Header size, header, data: the whole format.
 std::string file_of(const std::string& header, const std::string& data = {}) {

@@ -12,9 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/core/rng.hpp>
 #include <d2c/select/extremes.hpp>
@@ -30,22 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 using Positions = std::vector<std::size_t>;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-selection-" + std::to_string(::getpid()))} {
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
-private:
-  fs::path path_;
-};
+using Folder = d2c_test::ScratchFolder;
 
 /// Positions that a policy picks from a class of n.
 template <class Policy>

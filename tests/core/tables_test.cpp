@@ -10,9 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/io/csv.hpp>
 #include <d2c/io/npz.hpp>
@@ -22,30 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-tables-" + std::to_string(::getpid()))} {
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-
-private:
-  fs::path path_;
-};
-
-fs::path written(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
-}
-
-std::string content(const fs::path& path) {
-  const d2c::MappedFile file{path};
-  return std::string(file.text());
-}
+using Folder = d2c_test::ScratchFolder;
+using d2c_test::content;
+using d2c_test::written;
 
 using Rows = std::vector<std::vector<std::string>>;
 

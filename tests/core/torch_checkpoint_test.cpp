@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/io/torch_checkpoint.hpp>
 
@@ -19,25 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::string_literals;
 using Catch::Matchers::Contains;
-
-class Folder {
-public:
-  Folder() : path_{fs::temp_directory_path() / ("d2c-checkpoint-" + std::to_string(::getpid()))} {
-    fs::create_directories(path_);
-  }
-
-  ~Folder() { fs::remove_all(path_); }
-
-  fs::path operator/(const char* name) const { return path_ / name; }
-
-private:
-  fs::path path_;
-};
-
-fs::path written(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
-}
+using Folder = d2c_test::ScratchFolder;
+using d2c_test::written;
 
 template <class T>
 std::string raw(T value) {
