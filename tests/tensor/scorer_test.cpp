@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/progress.hpp>
@@ -28,23 +29,7 @@ namespace {
 using namespace d2c;
 
 /// A fresh folder, removed at the end.
-class Folder {
-public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "d2c-scorer-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  ~Folder() { std::filesystem::remove_all(path_); }
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-private:
-  std::filesystem::path path_;
-};
+using Folder = d2c_test::ScratchFolder;
 
 ImageSet pictures(std::int64_t count, int side = 4, int classes = 3) {
   ImageSet set;
