@@ -1,4 +1,5 @@
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -59,10 +60,7 @@ std::shared_ptr<const d2c::Codec> codec_of(const Data&, const d2c::Sections&, co
   return std::make_shared<d2c::Codec>();
 }
 
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using d2c_test::content;
 
 void work(d2c::StageContext& context, const std::string& kind, const std::string& file,
           const std::string& text) {

@@ -1,4 +1,5 @@
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -26,10 +27,7 @@ struct Folder {
   }
 };
 
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using d2c_test::content;
 
 std::string failure_of(const auto& action) {
   try {
