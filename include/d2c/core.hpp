@@ -34,6 +34,7 @@
 #include <d2c/score/algorithm2.hpp>
 #include <d2c/score/grid_antithetic.hpp>
 #include <d2c/score/scorer.hpp>
+#include <d2c/select/all.hpp>
 #include <d2c/select/extremes.hpp>
 #include <d2c/select/interval.hpp>
 #include <d2c/select/medium.hpp>

@@ -16,6 +16,7 @@
 #include <scratch_folder.hpp>
 
 #include <d2c/core/rng.hpp>
+#include <d2c/select/all.hpp>
 #include <d2c/select/extremes.hpp>
 #include <d2c/select/interval.hpp>
 #include <d2c/select/medium.hpp>
@@ -220,6 +221,21 @@ TEMPLATE_TEST_CASE("selection: laws of every policy", "", d2c::Interval<>, d2c::
       CHECK(ids_of(d2c::select_subset(TestType{}, shuffled.images, request)) == ids_of(rows));
     }
   }
+}
+
+TEST_CASE("selection: all keeps classes of different sizes whole, without a budget") {
+  const Data data = data_of({5, 1, 3}, 0);
+  const auto rows = d2c::select_subset(d2c::All{}, data.images, d2c::SubsetRequest{});
+  REQUIRE(rows.size() == data.images.size());
+  std::set<std::string> seen;
+  for (const auto& row : rows) {
+    seen.insert(row.id);
+  }
+  CHECK(seen.size() == rows.size());
+  CHECK(std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.label == 0; }) ==
+        5);
+  CHECK(ids_of(d2c::select_subset(d2c::All{}, data_of({5, 1, 3}, 7).images,
+                                  d2c::SubsetRequest{})) == ids_of(rows));
 }
 
 TEST_CASE("selection: random depends on the seed, nests budgets and draws evenly") {

@@ -74,7 +74,7 @@ template <class... Policies>
 void check_stage(const Selector<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Selector<Policies...>;
   const SelectConfig& config = context.section<SelectConfig>();
-  if (detail::selection_budget<Stage>(context) < 1) {
+  if (!KeepsWholeClass<typename Stage::selection> && detail::selection_budget<Stage>(context) < 1) {
     problems.add("[select] per_class",
                  "expected at least 1 image per class, found " + std::to_string(config.per_class));
   }

@@ -29,9 +29,15 @@ namespace d2c {
 template <class Policy>
 inline constexpr bool selects_by_score = contains_v<own_needs_t<Policy>, Scores>;
 
+/// Whether a selection policy keeps whole classes, so that no budget is asked for.
+template <class Policy>
+concept KeepsWholeClass = requires {
+  requires Policy::whole_class;
+};
+
 /// What select_subset() asks for in every class.
 struct SubsetRequest {
-  std::int64_t budget = 0;
+  std::int64_t budget = 0; ///< images per class; without meaning to a policy that keeps them all
   std::int64_t interval = 0;
   std::uint64_t seed = 0;
   std::vector<std::string> class_names;      ///< by label; a class without name is called by number
@@ -119,7 +125,7 @@ template <class Policy>
 std::vector<SubsetRow> select_subset(const Policy& policy, std::span<const ScoredImage> images,
                                      const SubsetRequest& request) {
   constexpr bool by_score = selects_by_score<Policy>;
-  if (request.budget < 1) {
+  if (!KeepsWholeClass<Policy> && request.budget < 1) {
     throw InputError("[select] per_class: expected at least 1 image per class, found " +
                      std::to_string(request.budget));
   }
@@ -161,15 +167,20 @@ std::vector<SubsetRow> select_subset(const Policy& policy, std::span<const Score
     }
     expected_label = label + 1;
 
-    SelectionRequest asked{request.budget, request.interval, request.seed, label, {},
+    const auto size = static_cast<std::int64_t>(candidates.size());
+    SelectionRequest asked{KeepsWholeClass<Policy> ? size : request.budget,
+                           request.interval,
+                           request.seed,
+                           label,
+                           {},
                            request.notes};
     const std::string class_name = select_detail::name_of_class(request, label);
     asked.class_name = class_name;
-    if (static_cast<std::int64_t>(candidates.size()) < request.budget) {
+    if (size < asked.budget) {
       throw InputError("[select] per_class: expected at most as many images as every class has, "
                        "found " +
-                       std::to_string(request.budget) + " asked of the " +
-                       std::to_string(candidates.size()) + " in class \"" + class_name + "\"");
+                       std::to_string(asked.budget) + " asked of the " + std::to_string(size) +
+                       " in class \"" + class_name + "\"");
     }
     select_detail::sort_class(candidates, by_score);
     std::vector<std::size_t> positions =

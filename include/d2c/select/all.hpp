@@ -1,0 +1,32 @@
+#pragma once
+/// Selection of everything: the full data set as an arm of a comparison.
+
+#include <array>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <d2c/core/roles.hpp>
+#include <d2c/select/candidate.hpp>
+
+namespace d2c {
+
+/// Keeps every image of every class, whatever the size of the class: there is no budget. Selector
+/// policy of role selection.
+struct All {
+  using role = roles::selection;
+  static constexpr std::string_view name = "All";
+  static constexpr bool whole_class = true;
+  static constexpr std::array<std::string_view, 1> fixed_keys = {"select.per_class"};
+
+  [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> candidates,
+                                                const SelectionRequest&) const {
+    std::vector<std::size_t> positions(candidates.size());
+    std::iota(positions.begin(), positions.end(), std::size_t{0});
+    return positions;
+  }
+};
+
+} // namespace d2c
