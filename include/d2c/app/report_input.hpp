@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,17 @@ struct ReportArm {
   std::string pipeline; ///< type name
   std::filesystem::path folder;
   std::map<std::string, std::filesystem::path> artifacts;
+
+  /// A file of an artifact; nothing where the arm has no such artifact, or the artifact no such
+  /// file.
+  [[nodiscard]] std::optional<std::filesystem::path> file(const std::string& artifact,
+                                                          const std::string& file_name) const {
+    const auto found = artifacts.find(artifact);
+    if (found == artifacts.end() || !std::filesystem::exists(found->second / file_name)) {
+      return std::nullopt;
+    }
+    return found->second / file_name;
+  }
 };
 
 /// Handed to write_report(). The report is `<folder>/report.html`, `<folder>/summary.json` is
