@@ -12,22 +12,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("d2c-atomic-" + std::to_string(::getpid()));
-
-  Folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-
-  ~Folder() { fs::remove_all(path); }
-
-  [[nodiscard]] auto entries() const {
-    return std::distance(fs::directory_iterator(path), fs::directory_iterator{});
-  }
-};
-
 using d2c_test::content;
+using Folder = d2c_test::ScratchFolder;
+
+auto entries(const Folder& folder) {
+  return std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{});
+}
 
 std::string failure_of(const auto& action) {
   try {
@@ -42,7 +32,7 @@ std::string failure_of(const auto& action) {
 
 TEST_CASE("atomic file: the content appears on commit and replaces what was there") {
   const Folder folder;
-  const fs::path path = folder.path / "a.txt";
+  const fs::path path = folder / "a.txt";
   d2c::write_file_atomically(path, std::string_view("old"));
   {
     d2c::AtomicFile file(path);
@@ -53,17 +43,17 @@ TEST_CASE("atomic file: the content appears on commit and replaces what was ther
     CHECK_THROWS_AS(file.write("more"), d2c::Failure);
   }
   CHECK(content(path) == "new text");
-  CHECK(folder.entries() == 1);
+  CHECK(entries(folder) == 1);
 }
 
 TEST_CASE("atomic file: without a commit nothing stays behind") {
   const Folder folder;
   {
-    d2c::AtomicFile file(folder.path / "a.txt");
+    d2c::AtomicFile file(folder / "a.txt");
     file.write("half");
-    CHECK(folder.entries() == 1);
+    CHECK(entries(folder) == 1);
   }
-  CHECK(folder.entries() == 0);
+  CHECK(entries(folder) == 0);
 }
 
 TEST_CASE("atomic file: a missing folder is one sentence with path and reason") {
@@ -75,7 +65,7 @@ TEST_CASE("atomic file: a missing folder is one sentence with path and reason") 
 TEST_CASE("atomic file: a full disk is a failure and leaves the old file") {
   // /dev/full stands in for the disk: the stream is redirected to it under the same file object.
   const Folder folder;
-  const fs::path path = folder.path / "a.txt";
+  const fs::path path = folder / "a.txt";
   d2c::write_file_atomically(path, std::string_view("old"));
   const std::string text = failure_of([&] {
     d2c::AtomicFile file(path);
@@ -88,5 +78,5 @@ TEST_CASE("atomic file: a full disk is a failure and leaves the old file") {
   });
   CHECK(text == "cannot write " + path.string() + ": No space left on device");
   CHECK(content(path) == "old");
-  CHECK(folder.entries() == 1);
+  CHECK(entries(folder) == 1);
 }

@@ -2,12 +2,11 @@
 // tokenizer in tests/tensor/minilm_reference_test.cpp.
 
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/wordpiece.hpp>
@@ -87,8 +86,8 @@ TEST_CASE("wordpiece: a file that is no BERT vocabulary is refused in one senten
                     Contains("expected the token [PAD]") && Contains("among 2"));
   CHECK_THROWS_WITH(WordPiece::from_file("/nonexistent/vocab.txt"),
                     Contains("/nonexistent/vocab.txt") && Contains("no readable"));
-  const auto file = std::filesystem::temp_directory_path() / "d2c-wordpiece-test.txt";
-  std::ofstream{file} << "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\nboot\r\n";
+  const d2c_test::ScratchFolder folder;
+  const auto file =
+      d2c_test::written(folder / "vocabulary.txt", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\nboot\r\n");
   CHECK(WordPiece::from_file(file).tokenize("boot") == Ids{4});
-  std::filesystem::remove(file);
 }
