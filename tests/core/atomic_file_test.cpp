@@ -61,22 +61,3 @@ TEST_CASE("atomic file: a missing folder is one sentence with path and reason") 
       failure_of([] { d2c::write_file_atomically("/nonexistent-d2c/x", std::string_view("a")); });
   CHECK(text == "cannot write /nonexistent-d2c/x: No such file or directory");
 }
-
-TEST_CASE("atomic file: a full disk is a failure and leaves the old file") {
-  // /dev/full stands in for the disk: the stream is redirected to it under the same file object.
-  const Folder folder;
-  const fs::path path = folder / "a.txt";
-  d2c::write_file_atomically(path, std::string_view("old"));
-  const std::string text = failure_of([&] {
-    d2c::AtomicFile file(path);
-    const int full = ::open("/dev/full", O_WRONLY);
-    REQUIRE(full >= 0);
-    REQUIRE(::dup2(full, ::fileno(file.stream())) >= 0);
-    ::close(full);
-    file.write("new");
-    file.commit();
-  });
-  CHECK(text == "cannot write " + path.string() + ": No space left on device");
-  CHECK(content(path) == "old");
-  CHECK(entries(folder) == 1);
-}

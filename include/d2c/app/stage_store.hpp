@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -256,12 +257,18 @@ public:
     return FolderLock(root_ / (kind + "-" + key + ".lock"), on_wait);
   }
 
-  /// Makes a folder and its parents. Throws InputError naming the folder and the reason.
+  /// Makes a folder and its parents. Throws naming the folder and the reason: Failure on a full
+  /// disk, else InputError.
   static void make_folder(const std::filesystem::path& where) {
     std::error_code reason;
     std::filesystem::create_directories(where, reason);
     if (reason) {
-      throw InputError("cannot make the folder " + where.string() + ": " + reason.message());
+      const std::string sentence =
+          "cannot make the folder " + where.string() + ": " + reason.message();
+      if (reason == std::errc::no_space_on_device) {
+        throw Failure(sentence);
+      }
+      throw InputError(sentence);
     }
     if (::access(where.c_str(), W_OK) != 0) {
       throw InputError("cannot write to the folder " + where.string() + ": " +

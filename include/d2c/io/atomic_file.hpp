@@ -16,20 +16,22 @@
 #include <unistd.h>
 
 #include <d2c/core/error.hpp>
+#include <d2c/io/write_fully.hpp>
 
 namespace d2c {
 
 /// A file under construction. `write` appends to a temporary beside `path`; `commit` flushes it to
 /// the disk and renames it to `path`. Without a commit the temporary is removed on destruction and
 /// `path` is untouched. Throws Failure naming the path and the reason (folder not writable, disk
-/// full).
+/// full, disk that fails to flush); then `path` holds what it held before. Only where the folder
+/// itself cannot be flushed, the last step, it holds the whole new content already.
 class AtomicFile {
 public:
   explicit AtomicFile(std::filesystem::path path) : path_{std::move(path)} {
     temporary_ = path_;
     temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(next_number());
-    file_ = std::fopen(temporary_.c_str(), "wbx");
-    if (file_ == nullptr) {
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) {
       fail(errno);
     }
   }
@@ -41,8 +43,16 @@ public:
 
   /// Appends `bytes` bytes.
   void write(const void* data, std::size_t bytes) {
-    if (bytes != 0 && std::fwrite(data, 1, bytes, stream()) != bytes) {
-      fail(errno);
+    if (descriptor_ < 0) {
+      throw Failure("cannot write " + path_.string() + ": the file was committed already");
+    }
+    if (buffer_.size() + bytes > buffered) {
+      flush();
+    }
+    if (bytes > buffered) {
+      put(data, bytes);
+    } else {
+      buffer_.append(static_cast<const char*>(data), bytes);
     }
   }
 
@@ -50,25 +60,18 @@ public:
 
   void write(std::span<const std::byte> bytes) { write(bytes.data(), bytes.size()); }
 
-  /// The open stream, for libraries that write to a FILE*. Errors are noticed by commit().
-  [[nodiscard]] std::FILE* stream() {
-    if (file_ == nullptr) {
-      throw Failure("cannot write " + path_.string() + ": the file was committed already");
-    }
-    return file_;
-  }
-
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   /// Makes the content durable and visible under `path`, replacing what was there.
   void commit() {
-    std::FILE* const file = stream();
-    errno = 0;
-    if (std::fflush(file) != 0 || std::ferror(file) != 0 || ::fsync(::fileno(file)) != 0) {
+    write("");
+    flush();
+    if (::fsync(descriptor_) != 0) {
       fail(errno);
     }
-    file_ = nullptr;
-    if (std::fclose(file) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    // Some network file systems report a full disk only here.
+    if (::close(std::exchange(descriptor_, -1)) != 0 ||
+        std::rename(temporary_.c_str(), path_.c_str()) != 0) {
       const int reason = errno;
       std::remove(temporary_.c_str());
       fail(reason);
@@ -77,38 +80,55 @@ public:
   }
 
 private:
+  static constexpr std::size_t buffered = std::size_t{1} << 16;
+
   static unsigned next_number() {
     static unsigned number = 0;
     return __atomic_add_fetch(&number, 1U, __ATOMIC_RELAXED);
   }
 
+  void put(const void* data, std::size_t bytes) {
+    if (!write_fully(descriptor_, data, bytes)) {
+      fail(errno);
+    }
+  }
+
+  void flush() {
+    put(buffer_.data(), buffer_.size());
+    buffer_.clear();
+  }
+
   void discard() noexcept {
-    if (file_ != nullptr) {
-      std::fclose(file_);
+    if (descriptor_ >= 0) {
+      ::close(descriptor_);
       std::remove(temporary_.c_str());
-      file_ = nullptr;
+      descriptor_ = -1;
     }
   }
 
   [[noreturn]] void fail(int reason) {
     discard();
-    throw Failure("cannot write " + path_.string() + ": " +
-                  (reason != 0 ? std::strerror(reason) : "the stream reported an error"));
+    throw Failure("cannot write " + path_.string() + ": " + std::strerror(reason));
   }
 
   /// The rename itself lives in the folder. File systems that cannot sync a folder are left alone.
-  void sync_folder() const {
+  void sync_folder() {
     const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0) {
-      ::fsync(descriptor);
-      ::close(descriptor);
+    if (descriptor < 0) {
+      return;
+    }
+    const int reason = ::fsync(descriptor) == 0 ? 0 : errno;
+    ::close(descriptor);
+    if (reason == EIO || reason == ENOSPC || reason == EDQUOT) {
+      fail(reason);
     }
   }
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
-  std::FILE* file_ = nullptr;
+  std::string buffer_;
+  int descriptor_ = -1;
 };
 
 /// Writes the whole file in one go. Throws Failure naming the path and the reason.

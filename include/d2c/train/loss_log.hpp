@@ -2,19 +2,22 @@
 /// The table loss.csv of a training run. Torch-free.
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
+#include <utility>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/write_fully.hpp>
 
 namespace d2c {
 
@@ -47,25 +50,34 @@ public:
       }
     }
     write_file_atomically(path_, kept);
-    file_.reset(std::fopen(path_.c_str(), "ab"));
-    if (!file_) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (descriptor_ < 0) {
       fail();
     }
   }
 
+  LossLog(const LossLog&) = delete;
+  LossLog& operator=(const LossLog&) = delete;
+
+  ~LossLog() {
+    if (descriptor_ >= 0) {
+      ::close(descriptor_);
+    }
+  }
+
   void append(const LossRow& row) {
-    errno = 0;
-    if (std::fprintf(file_.get(), "%lld,%.9g,%.9g,%.9g,%.9g,%.9g\n",
-                     static_cast<long long>(row.step), row.loss, row.denoise, row.align,
-                     row.learning_rate, row.gradient_norm) < 0 ||
-        std::fflush(file_.get()) != 0) {
+    char line[192];
+    const int size = std::snprintf(line, sizeof line, "%lld,%.9g,%.9g,%.9g,%.9g,%.9g\n",
+                                   static_cast<long long>(row.step), row.loss, row.denoise,
+                                   row.align, row.learning_rate, row.gradient_norm);
+    if (!write_fully(descriptor_, line, static_cast<std::size_t>(size))) {
       fail();
     }
   }
 
   /// Makes the rows durable: called before the checkpoint that they lead up to.
   void sync() {
-    if (::fsync(::fileno(file_.get())) != 0) {
+    if (::fsync(descriptor_) != 0) {
       fail();
     }
   }
@@ -76,7 +88,7 @@ private:
   }
 
   std::filesystem::path path_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, &std::fclose};
+  int descriptor_ = -1;
 };
 
 } // namespace d2c
