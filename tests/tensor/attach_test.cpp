@@ -7,11 +7,15 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
+#include <csignal>
 
 #include <catch.hpp>
+#include <child_process.hpp>
 #include <nlohmann/json.hpp>
+#include <scratch_folder.hpp>
+#include <stage_bench.hpp>
 
+#include <d2c/app/stage_store.hpp>
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/attach/prompt.hpp>
 #include <d2c/attach/run_attacher.hpp>
@@ -25,6 +29,14 @@ namespace test_encoders {
 
 using d2c::Tensor;
 
+int calls_until_kill = 0; // of the encoders below; 0: never
+
+inline void count_call() {
+  if (calls_until_kill > 0 && --calls_until_kill == 0) {
+    std::raise(SIGKILL);
+  }
+}
+
 // Tokens: the length of the prompt, everywhere. Mask: the first token only.
 struct PromptLength {
   using role = d2c::roles::text_encoder;
@@ -36,6 +48,7 @@ struct PromptLength {
 
 struct PromptLengthEncoder : d2c::TextEncoder {
   d2c::EncodedText encode(const std::vector<std::string>& prompts) const override {
+    count_call();
     const auto n = static_cast<std::int64_t>(prompts.size());
     const Tensor tokens = at::empty({n, 3, 2});
     for (std::int64_t i = 0; i < n; ++i) {
@@ -64,6 +77,7 @@ struct Halves {
 
 struct HalvesEncoder : d2c::VisionEncoder {
   Tensor patch_tokens(const Tensor& images) const override {
+    count_call();
     return images.to(at::kFloat).view({images.size(0), 2, -1}).mean(2, true);
   }
 
@@ -103,19 +117,9 @@ ImageSet six_images(Split) {
 }
 
 // A stage context in a folder of its own, with a subset of images 2, 3 and 5.
-struct Fixture {
-  std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("d2c-attach-" + std::to_string(::getpid()));
-  Sections sections;
-  ExperimentFacts facts;
-  ImageLoader images = six_images;
-  PixelsCodec codec;
-  Progress progress{true};
-  StageContext context{folder / "attach", {}, sections, facts, images, codec, "cpu", 0, progress};
-
-  Fixture() {
-    std::filesystem::create_directories(folder / "attach");
-    std::filesystem::create_directories(folder / "select");
+struct Fixture : d2c_test::StageBench {
+  Fixture() : StageBench(six_images) {
+    make_folders("attach", "select");
     subset({{"train/2", "", 0, 0}, {"train/3", "", 1, 0}, {"train/5", "", 1, 1}});
     context.artifacts.set(Subset::name, folder / "select");
     sections.set(DataConfig{});
@@ -123,8 +127,6 @@ struct Fixture {
     config.batch = 2;
     sections.set(config);
   }
-
-  ~Fixture() { std::filesystem::remove_all(folder); }
 
   void subset(const std::vector<SubsetRow>& rows) const {
     write_subset(folder / "select" / "subset.csv", rows);
@@ -187,6 +189,44 @@ TEST_CASE("attach: the same inputs give the same bytes, whatever the batch") {
   CHECK(hash_of_file(fixture.context.out / PackFile::file_name) == first);
 }
 
+TEST_CASE("attach child", "[.]") {
+  Fixture fixture;
+  fixture.context.out = StageStore(d2c_test::child_folder() / "store").prepare("attach", "key");
+  test_encoders::calls_until_kill = d2c_test::child_number();
+  run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+}
+
+TEST_CASE("attach: killed part way, nothing is taken as done and the next run ends alike") {
+  Fixture whole;
+  run_stage(Attacher<PromptLength, Halves<2>>{}, whole.context);
+  const std::string pack = d2c_test::content(whole.context.out / PackFile::file_name);
+  const std::string manifest = d2c_test::content(whole.context.out / "manifest.json");
+  // Before the file is begun, with its first tensors written, and with half of the visual tokens.
+  for (int call = 1; call <= 3; ++call) {
+    INFO("killed in call " << call << " of an encoder");
+    Fixture fixture;
+    REQUIRE(
+        d2c_test::was_killed(d2c_test::start_child("attach child", fixture.folder.path(), call)));
+    const StageStore store(fixture.folder / "store");
+    const auto out = store.folder("attach", "key");
+    REQUIRE(std::filesystem::is_directory(out));
+    CHECK_FALSE(store.inspect("attach", "key").record);
+    CHECK_FALSE(std::filesystem::exists(out / PackFile::file_name));
+    CHECK(std::filesystem::is_empty(out) == (call == 1)); // else the half file
+    fixture.context.out = store.prepare("attach", "key");
+    CHECK(std::filesystem::is_empty(out));
+    run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+    CHECK(d2c_test::content(out / PackFile::file_name) == pack);
+    CHECK(d2c_test::content(out / "manifest.json") == manifest);
+    // Killed between the two files, it writes both again.
+    std::filesystem::remove(out / "manifest.json");
+    CHECK_FALSE(store.inspect("attach", "key").record);
+    run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+    CHECK(d2c_test::content(out / PackFile::file_name) == pack);
+    CHECK(d2c_test::content(out / "manifest.json") == manifest);
+  }
+}
+
 TEST_CASE("attach: ids that the data set lacks, and wrong classes, are refused") {
   Fixture fixture;
   fixture.subset({{"train/9", "", 0, 0}});
@@ -237,8 +277,8 @@ TEST_CASE("attach: check names every problem of the section at once") {
 }
 
 TEST_CASE("pack: files that are no condensed pack are refused in one sentence") {
-  const auto file = std::filesystem::temp_directory_path() /
-                    ("d2c-pack-" + std::to_string(::getpid()) + ".safetensors");
+  const d2c_test::ScratchFolder folder;
+  const auto file = folder / "pack.safetensors";
   const Tensor images = at::zeros({2, 1, 4, 4}, at::kByte);
   const Tensor labels = at::zeros({2}, at::kLong);
   save_tensors(file, {{"labels", labels}});
@@ -253,5 +293,4 @@ TEST_CASE("pack: files that are no condensed pack are refused in one sentence") 
   save_tensors(file,
                {{"labels", labels}, {"images", images}, {"visual_tokens", at::zeros({3, 2, 2})}});
   CHECK_THROWS_WITH(PackFile{file}, Contains("visual_tokens") && Contains("found 3"));
-  std::filesystem::remove(file);
 }

@@ -1,21 +1,19 @@
 // Oracles: the same training without an interruption, and files damaged by hand.
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <csignal>
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch.hpp>
+#include <child_process.hpp>
+#include <scratch_folder.hpp>
+#include <small_training.hpp>
 
 #include <d2c/core/rng.hpp>
 #include <d2c/diffusion/flow_matching.hpp>
@@ -31,49 +29,10 @@
 using namespace d2c;
 namespace fs = std::filesystem;
 
-extern char** environ;
-
 namespace {
 
-struct Folder {
-  fs::path path;
-
-  explicit Folder(const std::string& name)
-      : path(fs::temp_directory_path() / ("d2c-checkpoint-" + std::to_string(::getpid()) + name)) {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  ~Folder() { fs::remove_all(path); }
-};
-
-NetworkShape shape() {
-  NetworkShape shape;
-  shape.size = {2, 32, 2, 2};
-  shape.channels = 1;
-  shape.height = shape.width = 4;
-  shape.classes = 2;
-  shape.text_embedding = true;
-  shape.text_tokens = 3;
-  shape.text_width = 5;
-  shape.align_depth = 1;
-  shape.align_width = 6;
-  shape.align_hidden = 16;
-  return shape;
-}
-
-TrainingSet training_set() {
-  TrainingSet set;
-  set.labels = at::arange(12, at::kLong).remainder(2);
-  set.latents = at::linspace(-3, 3, 12 * 16).view({12, 1, 4, 4}).sin();
-  set.text_tokens = at::linspace(-1, 1, 2 * 3 * 5).view({2, 3, 5});
-  set.text_mask = at::ones({2, 3});
-  set.visual_tokens = at::linspace(-1, 2, 12 * 4 * 6).view({12, 4, 6}).cos();
-  return set;
-}
+using d2c_test::content;
+using Folder = d2c_test::ScratchFolder;
 
 TrainConfig train_config(std::int64_t steps) {
   TrainConfig config;
@@ -88,19 +47,12 @@ TrainConfig train_config(std::int64_t steps) {
 }
 
 FitResult train(const fs::path& folder, std::int64_t steps, std::uint64_t seed = 5) {
-  DiffusionTransformer network(shape(), at::kCPU, 7);
+  DiffusionTransformer network(d2c_test::aligned_shape(), at::kCPU, 7);
   FitOptions options;
   options.seed = seed;
   options.folder = folder;
-  return fit<FlowMatching, REPAAlign, DCEmbedding, Muon, UniformTime>(network, training_set(),
-                                                                      train_config(steps), options);
-}
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  return fit<FlowMatching, REPAAlign, DCEmbedding, Muon, UniformTime>(
+      network, d2c_test::aligned_set(), train_config(steps), options);
 }
 
 std::string message(auto&& action) {
@@ -114,43 +66,27 @@ std::string message(auto&& action) {
 
 constexpr std::int64_t long_run = 60;
 
-pid_t start_child(const fs::path& folder) {
-  ::setenv("D2C_CHECKPOINT_TEST_FOLDER", folder.c_str(), 1);
-  const std::string self = fs::read_symlink("/proc/self/exe").string();
-  std::vector<std::string> words{self, "checkpoint child"};
-  std::vector<char*> arguments{words[0].data(), words[1].data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, self.c_str(), &actions, nullptr, arguments.data(), environ) == 0);
-  posix_spawn_file_actions_destroy(&actions);
-  return child;
-}
-
 } // namespace
 
 TEST_CASE("checkpoint child", "[.]") {
-  const char* folder = std::getenv("D2C_CHECKPOINT_TEST_FOLDER");
-  REQUIRE(folder != nullptr);
-  train(folder, long_run);
+  train(d2c_test::child_folder(), long_run);
 }
 
 TEST_CASE("checkpoint: a training that is killed again and again ends with the same bytes") {
-  Folder whole("-whole");
-  train(whole.path, long_run);
+  const Folder whole;
+  train(whole.path(), long_run);
 
-  Folder killed("-killed");
+  const Folder killed;
   int kills = 0;
   bool finished = false;
   for (std::uint32_t attempt = 0; !finished && attempt < 100; ++attempt) {
-    const pid_t child = start_child(killed.path);
+    const pid_t child = d2c_test::start_child("checkpoint child", killed.path());
     // Wait until this process has written a checkpoint of its own, then for a random moment.
-    const auto before = CheckpointFolder(killed.path).steps();
+    const auto before = CheckpointFolder(killed.path()).steps();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     int status = 0;
     pid_t gone = 0;
-    while (gone == 0 && CheckpointFolder(killed.path).steps() == before &&
+    while (gone == 0 && CheckpointFolder(killed.path()).steps() == before &&
            std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       gone = ::waitpid(child, &status, WNOHANG);
@@ -173,16 +109,16 @@ TEST_CASE("checkpoint: a training that is killed again and again ends with the s
   }
   CHECK(finished);
   CHECK(kills >= 2);
-  CHECK(content(killed.path / "final.safetensors") == content(whole.path / "final.safetensors"));
-  CHECK(content(killed.path / "loss.csv") == content(whole.path / "loss.csv"));
+  CHECK(content(killed / "final.safetensors") == content(whole / "final.safetensors"));
+  CHECK(content(killed / "loss.csv") == content(whole / "loss.csv"));
 }
 
 TEST_CASE("checkpoint: the denoiser comes back with its averaged or last weights and its prompts") {
-  Folder folder("-load");
-  const FitResult result = train(folder.path, 5);
-  const auto averaged = load_denoiser(folder.path / "final.safetensors", at::kCPU);
-  const auto last = load_denoiser(folder.path / "final.safetensors", at::kCPU, false);
-  CHECK(averaged->shape() == shape());
+  const Folder folder;
+  const FitResult result = train(folder.path(), 5);
+  const auto averaged = load_denoiser(folder / "final.safetensors", at::kCPU);
+  const auto last = load_denoiser(folder / "final.safetensors", at::kCPU, false);
+  CHECK(averaged->shape() == d2c_test::aligned_shape());
   CHECK(at::equal(averaged->parameters().values(), result.average));
   CHECK_FALSE(at::equal(last->parameters().values(), result.average));
   const at::NoGradGuard no_grad;
@@ -192,32 +128,31 @@ TEST_CASE("checkpoint: the denoiser comes back with its averaged or last weights
       averaged->forward(at::zeros({2, 1, 4, 4}), at::full({2}, 0.5), conditioning).prediction;
   CHECK(prediction.isfinite().all().item<bool>());
   CHECK_FALSE(at::equal(prediction[0], prediction[1]));
-  CHECK(at::equal(load_denoiser(folder.path / "step-0000003.safetensors", at::kCPU)
-                      ->parameters()
-                      .value("pos_embed"),
-                  averaged->parameters().value("pos_embed")));
+  CHECK(at::equal(
+      load_denoiser(folder / "step-0000003.safetensors", at::kCPU)->parameters().value("pos_embed"),
+      averaged->parameters().value("pos_embed")));
 }
 
 TEST_CASE("checkpoint: another training in the same folder is refused with the difference") {
-  Folder folder("-other");
-  train(folder.path, 5);
-  CHECK_THAT(message([&] { train(folder.path, 6); }),
+  const Folder folder;
+  train(folder.path(), 5);
+  CHECK_THAT(message([&] { train(folder.path(), 6); }),
              Catch::Contains("final.safetensors: expected a checkpoint of the same training "
                              "(train.steps=6), found one with train.steps=5"));
-  CHECK_THAT(message([&] { train(folder.path, 5, 6); }),
+  CHECK_THAT(message([&] { train(folder.path(), 5, 6); }),
              Catch::Contains("(seed=6), found one with seed=5"));
 }
 
 TEST_CASE("checkpoint: truncated and foreign files are refused in one sentence") {
-  Folder folder("-damaged");
-  train(folder.path, 5);
-  const fs::path step = folder.path / "step-0000003.safetensors";
-  fs::remove(folder.path / "final.safetensors");
+  const Folder folder;
+  train(folder.path(), 5);
+  const fs::path step = folder / "step-0000003.safetensors";
+  fs::remove(folder / "final.safetensors");
   fs::resize_file(step, fs::file_size(step) - 100);
-  CHECK_THAT(message([&] { train(folder.path, 5); }),
+  CHECK_THAT(message([&] { train(folder.path(), 5); }),
              Catch::Contains("step-0000003.safetensors") && Catch::Contains("truncated"));
   save_tensors(step, {{"weight", at::ones({2})}});
-  CHECK_THAT(message([&] { train(folder.path, 5); }),
+  CHECK_THAT(message([&] { train(folder.path(), 5); }),
              Catch::Contains("step-0000003.safetensors: expected a checkpoint of this library"));
   CHECK_THAT(message([&] { load_denoiser(step, at::kCPU); }),
              Catch::Contains("expected a checkpoint of this library"));
@@ -229,13 +164,13 @@ TEST_CASE("checkpoint: truncated and foreign files are refused in one sentence")
                {{"format", "d2c-checkpoint-1"}, {"network", "17"}});
   CHECK_THAT(message([&] { load_denoiser(step, at::kCPU); }),
              Catch::Contains("expected the shape of a network as JSON"));
-  CHECK_THAT(message([&] { load_denoiser(folder.path / "none.safetensors", at::kCPU); }),
+  CHECK_THAT(message([&] { load_denoiser(folder / "none.safetensors", at::kCPU); }),
              Catch::Contains("none.safetensors"));
 }
 
 TEST_CASE("weights: a published state dict loads, and every misfit is listed at once") {
-  Folder folder("-published");
-  NetworkShape plain = shape();
+  const Folder folder;
+  NetworkShape plain = d2c_test::aligned_shape();
   plain.text_embedding = false;
   plain.align_depth = 0;
   DiffusionTransformer source(plain, at::kCPU, 1);
@@ -244,7 +179,7 @@ TEST_CASE("weights: a published state dict loads, and every misfit is listed at 
   for (const ParameterEntry& entry : source.parameters().entries()) {
     tensors.emplace_back(entry.name, source.parameters().value(entry.name));
   }
-  const fs::path path = folder.path / "published.safetensors";
+  const fs::path path = folder / "published.safetensors";
   save_tensors(path, tensors);
   DiffusionTransformer target(plain, at::kCPU, 2);
   load_published(path, target.parameters());
@@ -273,7 +208,7 @@ TEST_CASE("weights: a published state dict loads, and every misfit is listed at 
 }
 
 TEST_CASE("network shape: JSON keeps every field") {
-  NetworkShape all = shape();
+  NetworkShape all = d2c_test::aligned_shape();
   all.family = Family::dit;
   all.learn_sigma = true;
   all.class_embedding = false;

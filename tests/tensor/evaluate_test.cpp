@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
+#include <csignal>
 
 #include <catch.hpp>
+#include <child_process.hpp>
 #include <nlohmann/json.hpp>
+#include <stage_bench.hpp>
 
+#include <d2c/app/stage_store.hpp>
 #include <d2c/core/artifact.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/evaluate/run_evaluator.hpp>
@@ -24,7 +27,8 @@ namespace test_features {
 
 using d2c::Tensor;
 
-inline int extracted = 0; // images seen by the network
+inline int extracted = 0;        // images seen by the network
+inline int calls_until_kill = 0; // of the network; 0: never
 
 struct FirstPixel {
   static constexpr d2c::fixed_string text = "FirstPixel";
@@ -37,6 +41,9 @@ struct FirstPixelExtractor : d2c::FeatureExtractor {
 
   d2c::ImageFeatures extract(const Tensor& images) const override {
     extracted += static_cast<int>(images.size(0));
+    if (calls_until_kill > 0 && --calls_until_kill == 0) {
+      std::raise(SIGKILL);
+    }
     const Tensor first = images.flatten(1).slice(1, 0, 1).to(at::kFloat);
     return {first, first};
   }
@@ -91,21 +98,9 @@ ImageSet line(Split split) {
   return images;
 }
 
-struct Fixture {
-  std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("d2c-evaluate-" + std::to_string(::getpid()));
-  Sections sections;
-  ExperimentFacts facts;
-  ImageLoader images = line;
-  PixelsCodec codec;
-  Progress progress{true};
-  StageContext context{
-      folder / "evaluate-0", {}, sections, facts, images, codec, "cpu", 0, progress};
-
-  Fixture() {
-    for (const char* stage : {"evaluate-0", "select", "sample"}) {
-      std::filesystem::create_directories(folder / stage);
-    }
+struct Fixture : d2c_test::StageBench {
+  Fixture() : StageBench(line) {
+    make_folders("evaluate-0", "select", "sample");
     write_subset(folder / "select" / "subset.csv",
                  {{"train/0", "", 0, 0}, {"train/1", "", 0, 1}, {"train/2", "", 0, 2}});
     samples(at::tensor({100, 3, 150, 201}, at::kByte).view({4, 1, 1, 1}));
@@ -120,8 +115,6 @@ struct Fixture {
     sections.set(config);
     test_features::extracted = 0;
   }
-
-  ~Fixture() { std::filesystem::remove_all(folder); }
 
   void samples(const Tensor& values) const {
     save_tensors(folder / "sample" / "samples.safetensors",
@@ -181,7 +174,7 @@ TEST_CASE("evaluate: features of held-out images are computed once for all arms"
   CHECK(fixture.metrics() == first);
 
   // A damaged cache is no cache; other weights are other features.
-  for (const auto& entry : std::filesystem::directory_iterator{fixture.folder}) {
+  for (const auto& entry : std::filesystem::directory_iterator{fixture.folder.path()}) {
     if (entry.path().filename().string().starts_with("features-")) {
       std::filesystem::resize_file(entry.path(), 20);
     }
@@ -192,6 +185,43 @@ TEST_CASE("evaluate: features of held-out images are computed once for all arms"
   std::ofstream{fixture.folder / "weights"} << "other";
   run_stage(Judge{}, fixture.context);
   CHECK(test_features::extracted == 3 * 5 + 4 * (4 + 3));
+}
+
+TEST_CASE("evaluate child", "[.]") {
+  Fixture fixture;
+  fixture.context.out = StageStore(d2c_test::child_folder() / "store").prepare("evaluate", "key");
+  test_features::calls_until_kill = d2c_test::child_number();
+  run_stage(Judge{}, fixture.context);
+}
+
+TEST_CASE("evaluate: killed part way, nothing is taken as done and the next run ends alike") {
+  Fixture whole;
+  run_stage(Judge{}, whole.context);
+  const std::string metrics = d2c_test::content(whole.context.out / "metrics.json");
+  const std::string neighbours = d2c_test::content(whole.context.out / "neighbours.safetensors");
+  // In the held-out images, the samples and the training images: three, two and two calls.
+  for (const int call : {2, 4, 7}) {
+    INFO("killed in call " << call << " of the feature network");
+    Fixture fixture;
+    REQUIRE(
+        d2c_test::was_killed(d2c_test::start_child("evaluate child", fixture.folder.path(), call)));
+    const StageStore store(fixture.folder / "store");
+    const auto out = store.folder("evaluate", "key");
+    REQUIRE(std::filesystem::is_directory(out));
+    CHECK_FALSE(store.inspect("evaluate", "key").record);
+    CHECK(std::filesystem::is_empty(out));
+    fixture.context.out = store.prepare("evaluate", "key");
+    run_stage(Judge{}, fixture.context);
+    // Held-out features that were complete are not computed again.
+    CHECK(test_features::extracted == (call > 3 ? 0 : 5) + 4 + 3);
+    CHECK(d2c_test::content(out / "metrics.json") == metrics);
+    CHECK(d2c_test::content(out / "neighbours.safetensors") == neighbours);
+    // Killed between the two files, it writes both again.
+    std::filesystem::remove(out / "metrics.json");
+    run_stage(Judge{}, fixture.context);
+    CHECK(d2c_test::content(out / "metrics.json") == metrics);
+    CHECK(d2c_test::content(out / "neighbours.safetensors") == neighbours);
+  }
 }
 
 TEST_CASE("evaluate: a pipeline that begins with a pack is judged against the pack's images") {

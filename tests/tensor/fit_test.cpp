@@ -4,13 +4,12 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <scratch_folder.hpp>
+#include <small_training.hpp>
 
 #include <d2c/diffusion/flow_matching.hpp>
 #include <d2c/diffusion/logit_normal_time.hpp>
@@ -28,61 +27,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  fs::path path = fs::temp_directory_path() /
-                  ("d2c-fit-" + std::to_string(::getpid()) + "-" + std::to_string(count()++));
-
-  Folder() { fs::create_directories(path); }
-
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  ~Folder() { fs::remove_all(path); }
-
-  static int& count() {
-    static int value = 0;
-    return value;
-  }
-};
-
-NetworkShape small_shape() {
-  NetworkShape shape;
-  shape.size = {2, 32, 2, 2};
-  shape.channels = 1;
-  shape.height = shape.width = 4;
-  shape.classes = 2;
-  return shape;
-}
-
-NetworkShape aligned_shape() {
-  NetworkShape shape = small_shape();
-  shape.text_embedding = true;
-  shape.text_tokens = 3;
-  shape.text_width = 5;
-  shape.align_depth = 1;
-  shape.align_width = 6;
-  shape.align_hidden = 16;
-  return shape;
-}
-
-/// Two classes of constant images, black and white: known class, known image.
-TrainingSet small_set(std::int64_t images = 12) {
-  TrainingSet set;
-  set.labels = at::arange(images, at::kLong).remainder(2);
-  set.latents =
-      (set.labels.to(at::kFloat) * 2 - 1).view({-1, 1, 1, 1}).expand({-1, 1, 4, 4}).clone();
-  return set;
-}
-
-TrainingSet aligned_set(std::int64_t images = 12) {
-  TrainingSet set = small_set(images);
-  set.text_tokens = at::linspace(-1, 1, 2 * 3 * 5).view({2, 3, 5});
-  set.text_mask = at::ones({2, 3});
-  // Patch tokens that follow from class and place.
-  set.visual_tokens = at::linspace(-1, 2, 4 * 6).view({1, 4, 6}).sin() *
-                      (set.labels.to(at::kFloat) * 2 - 1).view({-1, 1, 1});
-  return set;
-}
+using d2c_test::aligned_set;
+using d2c_test::aligned_shape;
+using d2c_test::content;
+using d2c_test::small_set;
+using d2c_test::small_shape;
+using Folder = d2c_test::ScratchFolder;
 
 TrainConfig small_config() {
   TrainConfig config;
@@ -102,13 +52,6 @@ FitResult fit_small(DiffusionTransformer& network, const TrainingSet& set,
                     const TrainConfig& config, const FitOptions& options) {
   return fit<FlowMatching, NoAlign, ClassCondition, Optimizer, UniformTime>(network, set, config,
                                                                             options);
-}
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 std::string message(auto&& action) {
@@ -152,9 +95,9 @@ TEST_CASE("fit: alignment and both embeddings learn together") {
   config.class_dropout = 0.0;
   Folder folder;
   DiffusionTransformer network(aligned_shape(), at::kCPU, 1);
-  fit<FlowMatching, REPAAlign, DCEmbedding, Muon, UniformTime>(network, aligned_set(), config,
-                                                               {.seed = 1, .folder = folder.path});
-  std::ifstream table(folder.path / "loss.csv");
+  fit<FlowMatching, REPAAlign, DCEmbedding, Muon, UniformTime>(
+      network, aligned_set(), config, {.seed = 1, .folder = folder.path()});
+  std::ifstream table(folder / "loss.csv");
   std::string line;
   std::getline(table, line);
   CHECK(line == "step,loss,denoise,align,learning_rate,grad_norm");
@@ -272,24 +215,24 @@ TEST_CASE("fit: a run cut at a checkpoint goes on to the same bytes") {
   };
   Folder whole;
   Folder cut;
-  CHECK(train(whole.path).resumed == 0);
-  fs::copy(whole.path / "step-0000004.safetensors", cut.path / "step-0000004.safetensors");
+  CHECK(train(whole.path()).resumed == 0);
+  fs::copy(whole / "step-0000004.safetensors", cut / "step-0000004.safetensors");
   // A log that is two rows ahead of the checkpoint and torn in the third.
-  const std::string log = content(whole.path / "loss.csv");
+  const std::string log = content(whole / "loss.csv");
   std::size_t end = 0;
   for (int line = 0; line < 7; ++line) {
     end = log.find('\n', end) + 1;
   }
-  std::ofstream(cut.path / "loss.csv") << log.substr(0, end + 5);
-  std::ofstream(cut.path / "final.safetensors.tmp-1-2") << "half a file";
-  CHECK(train(cut.path).resumed == 4);
-  CHECK(content(cut.path / "final.safetensors") == content(whole.path / "final.safetensors"));
-  CHECK(content(cut.path / "loss.csv") == log);
-  CHECK_FALSE(fs::exists(cut.path / "final.safetensors.tmp-1-2"));
+  std::ofstream(cut / "loss.csv") << log.substr(0, end + 5);
+  std::ofstream(cut / "final.safetensors.tmp-1-2") << "half a file";
+  CHECK(train(cut.path()).resumed == 4);
+  CHECK(content(cut / "final.safetensors") == content(whole / "final.safetensors"));
+  CHECK(content(cut / "loss.csv") == log);
+  CHECK_FALSE(fs::exists(cut / "final.safetensors.tmp-1-2"));
 
-  const FitResult again = train(whole.path);
+  const FitResult again = train(whole.path());
   CHECK(again.resumed == 12);
-  CHECK(content(whole.path / "loss.csv") == log);
+  CHECK(content(whole / "loss.csv") == log);
 }
 
 TEST_CASE("fit: only the newest step checkpoints stay") {
@@ -298,7 +241,7 @@ TEST_CASE("fit: only the newest step checkpoints stay") {
   config.checkpoint_every = 2;
   config.keep_checkpoints = 2;
   DiffusionTransformer network(small_shape(), at::kCPU, 7);
-  fit_small(network, small_set(), config, {.seed = 5, .folder = folder.path});
-  CHECK(CheckpointFolder(folder.path).steps() == std::vector<std::int64_t>{8, 10});
-  CHECK(fs::exists(folder.path / "final.safetensors"));
+  fit_small(network, small_set(), config, {.seed = 5, .folder = folder.path()});
+  CHECK(CheckpointFolder(folder.path()).steps() == std::vector<std::int64_t>{8, 10});
+  CHECK(fs::exists(folder / "final.safetensors"));
 }

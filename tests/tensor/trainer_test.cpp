@@ -1,7 +1,6 @@
 // Oracle: files written by hand for the stage, and what it leaves.
 
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -9,15 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
+#include <stage_bench.hpp>
 
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/error.hpp>
-#include <d2c/core/progress.hpp>
-#include <d2c/core/stage_context.hpp>
-#include <d2c/data/pixels_codec.hpp>
 #include <d2c/diffusion/flow_matching.hpp>
 #include <d2c/diffusion/noise_prediction.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -39,62 +34,33 @@ constexpr TransformerSize tiny{2, 16, 2, 2};
 using Whole = Trainer<SiT<tiny>, FlowMatching, REPAAlign, DCEmbedding, Muon>;
 using Plain = Trainer<DiT<tiny>, NoisePrediction, NoAlign, ClassCondition>;
 
-/// A stage's surroundings in a folder that is removed at the end.
-struct Bench {
-  fs::path folder;
-  Sections sections;
-  ExperimentFacts facts;
-  PixelsCodec codec;
-  Progress progress{true};
-  ImageLoader images = [](Split) {
-    ImageSet set;
-    set.channels = 1;
-    set.height = set.width = 4;
-    set.origin = "drawn images";
-    set.class_names = {"dark", "light"};
-    for (int i = 0; i < 10; ++i) {
-      set.labels.push_back(i % 2);
-      set.ids.push_back("train/" + std::to_string(i));
-      set.pixels.insert(set.pixels.end(), 16, static_cast<std::uint8_t>(20 * i));
-    }
-    return set;
-  };
-  StageContext context;
+ImageSet drawn_images(Split) {
+  ImageSet set;
+  set.channels = 1;
+  set.height = set.width = 4;
+  set.origin = "drawn images";
+  set.class_names = {"dark", "light"};
+  for (int i = 0; i < 10; ++i) {
+    set.labels.push_back(i % 2);
+    set.ids.push_back("train/" + std::to_string(i));
+    set.pixels.insert(set.pixels.end(), 16, static_cast<std::uint8_t>(20 * i));
+  }
+  return set;
+}
 
-  Bench()
-      : folder(make_folder()),
-        context{.out = folder / "train",
-                .artifacts = {},
-                .sections = sections,
-                .facts = facts,
-                .images = images,
-                .codec = codec,
-                .device = "cpu",
-                .seed = 3,
-                .progress = progress} {
-    for (const char* name : {"train", "select", "attach"}) {
-      fs::create_directories(folder / name);
-    }
+/// What a trainer asks for: three kept images of two classes.
+struct Bench : d2c_test::StageBench {
+  Bench() : StageBench(drawn_images, {.classes = 2}) {
+    make_folders("train", "select", "attach");
     context.artifacts.set("Subset", folder / "select");
     std::ofstream(folder / "select" / "subset.csv") << "id,path,class,rank,score,standard_error\n"
                                                        "train/4,,0,0,0.1,0.01\n"
                                                        "train/0,,0,1,0.2,0.01\n"
                                                        "train/7,,1,0,0.1,0.01\n";
-    facts.classes = 2;
     TrainConfig config;
     config.steps = 4;
     config.batch = 2;
     sections.set(config);
-  }
-
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  ~Bench() { fs::remove_all(folder); }
-
-  static fs::path make_folder() {
-    std::string name = (fs::temp_directory_path() / "d2c-trainer-XXXXXX").string();
-    return ::mkdtemp(name.data());
   }
 
   void attach(std::int64_t visual_tokens) {
