@@ -3,21 +3,18 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
 #include <scratch_folder.hpp>
+#include <stage_bench.hpp>
 
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/progress.hpp>
-#include <d2c/core/stage_context.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/diffusion/ddpm.hpp>
 #include <d2c/diffusion/euler.hpp>
@@ -67,30 +64,15 @@ void write_denoiser(const std::filesystem::path& folder, Family family) {
   write_checkpoint(folder / "final.safetensors", state, true);
 }
 
-struct Bench {
+/// What a sampler asks for: a denoiser of three classes.
+struct Bench : d2c_test::StageBench {
   Folder denoiser;
-  Folder folder;
-  Sections sections;
-  ExperimentFacts facts{.classes = 3, .latent_channels = 1, .latent_height = 4, .latent_width = 4};
-  ImageLoader loader = [](Split) -> ImageSet { throw std::logic_error("no images are needed"); };
-  PixelsCodec codec;
-  Progress progress{true};
 
-  explicit Bench(Family family = Family::sit) { write_denoiser(denoiser.path(), family); }
-
-  [[nodiscard]] StageContext context(const SampleConfig& config) {
-    sections.set(config);
-    ArtifactPaths artifacts;
-    artifacts.set(Denoiser::name, denoiser.path());
-    return {.out = folder.path(),
-            .artifacts = artifacts,
-            .sections = sections,
-            .facts = facts,
-            .images = loader,
-            .codec = codec,
-            .device = "cpu",
-            .seed = 5,
-            .progress = progress};
+  explicit Bench(Family family = Family::sit)
+      : StageBench(no_images,
+                   {.classes = 3, .latent_channels = 1, .latent_height = 4, .latent_width = 4}) {
+    write_denoiser(denoiser.path(), family);
+    context.artifacts.set(Denoiser::name, denoiser.path());
   }
 };
 
@@ -160,7 +142,7 @@ TEST_CASE("sampler: an interrupted run goes on to the same images") {
 
 TEST_CASE("sampler: writes what the evaluator, NumPy and a human open") {
   Bench bench;
-  auto context = bench.context(small());
+  auto& context = bench.with(small());
   const Sampler<Euler> stage;
   Problems problems;
   check_stage(stage, context, problems);
@@ -201,14 +183,14 @@ TEST_CASE("sampler: writes what the evaluator, NumPy and a human open") {
 
 TEST_CASE("sampler: DDPM draws from a DiT with its variance head") {
   Bench bench(Family::dit);
-  auto context = bench.context(small());
+  auto& context = bench.with(small());
   run_stage(Sampler<DDPM>{}, context);
   CHECK(load_safetensors(bench.folder.path() / "samples.safetensors").at("images").size(0) == 21);
 }
 
 TEST_CASE("sampler: a method that needs another prediction is refused, with both named") {
   Bench bench(Family::dit);
-  auto context = bench.context(small());
+  auto& context = bench.with(small());
   const auto sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, context); });
   CHECK(sentence.find("Euler needs a denoiser that predicts velocity") != std::string::npos);
   CHECK(sentence.find("found one that predicts noise") != std::string::npos);
@@ -222,7 +204,7 @@ TEST_CASE("sampler: check lists every problem at once") {
   config.time_shift = 2;
   config.guidance_low = 0.9;
   config.guidance_high = 0.1;
-  const auto context = bench.context(config);
+  const auto& context = bench.with(config);
   Problems problems;
   check_stage(Sampler<EulerMaruyama>{}, context, problems);
   for (const char* words :

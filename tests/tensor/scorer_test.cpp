@@ -2,19 +2,16 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch.hpp>
 #include <scratch_folder.hpp>
+#include <stage_bench.hpp>
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/progress.hpp>
-#include <d2c/core/stage_context.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/models/dit.hpp>
@@ -106,28 +103,11 @@ std::string sentence_of(Run run) {
   return "no error";
 }
 
-/// A StageContext with what a scorer asks for.
-struct Bench {
-  Folder folder;
-  Sections sections;
-  ExperimentFacts facts{.classes = 3, .latent_channels = 1, .latent_height = 4, .latent_width = 4};
-  ImageSet images = pictures(60);
-  ImageLoader loader = [this](Split) { return images; };
-  PixelsCodec codec;
-  Progress progress{true};
-
-  [[nodiscard]] StageContext context(const ScoreConfig& config) {
-    sections.set(config);
-    return {.out = folder.path(),
-            .artifacts = {},
-            .sections = sections,
-            .facts = facts,
-            .images = loader,
-            .codec = codec,
-            .device = "cpu",
-            .seed = 5,
-            .progress = progress};
-  }
+/// What a scorer asks for: sixty images of three classes.
+struct Bench : d2c_test::StageBench {
+  Bench()
+      : StageBench([](Split) { return pictures(60); },
+                   {.classes = 3, .latent_channels = 1, .latent_height = 4, .latent_width = 4}) {}
 };
 
 ScoreConfig small() {
@@ -202,7 +182,7 @@ TEST_CASE("scoring pass: a matrix of more images than the data set has is refuse
 TEST_CASE("scorer: trains, scores, writes the table, and resumes without training again") {
   Bench bench;
   const Scorer<SiT<tiny>> stage;
-  auto context = bench.context(small());
+  auto& context = bench.with(small());
   Problems problems;
   check_stage(stage, context, problems);
   REQUIRE(problems.text().empty());
@@ -212,10 +192,11 @@ TEST_CASE("scorer: trains, scores, writes the table, and resumes without trainin
   REQUIRE(values.size() == 60 * 4);
   const ScoreFile file(bench.folder.path() / "scores.csv");
   REQUIRE(file.images().size() == 60);
+  const ImageSet images = pictures(60);
   for (std::size_t i = 0; i < 60; ++i) {
     const ScoredImage& row = file.images()[i];
-    REQUIRE(row.id == bench.images.ids[i]);
-    REQUIRE(row.label == bench.images.labels[i]);
+    REQUIRE(row.id == images.ids[i]);
+    REQUIRE(row.label == images.labels[i]);
     double mean = 0;
     for (std::size_t j = 0; j < 4; ++j) {
       mean += values[4 * i + j] / 4.0;
@@ -236,11 +217,11 @@ TEST_CASE("scorer: a loaded checkpoint gives the scores of the network that was 
   Bench bench;
   auto config = small();
   const Scorer<SiT<tiny>> stage;
-  auto context = bench.context(config);
+  auto& context = bench.with(config);
   run_stage(stage, context);
   config.checkpoint = (bench.folder.path() / "scorer").string();
   Bench other;
-  auto loaded = other.context(config);
+  auto& loaded = other.with(config);
   Problems problems;
   check_stage(stage, loaded, problems);
   REQUIRE(problems.text().empty());
@@ -255,7 +236,7 @@ TEST_CASE("scorer: DiT with noise prediction and Algorithm 2") {
   auto config = small();
   config.optimizer = "adamw";
   config.learning_rate = 1e-3;
-  auto context = bench.context(config);
+  auto& context = bench.with(config);
   run_stage(Scorer<DiT<tiny>, Algorithm2>{}, context);
   const auto columns = Algorithm2::columns(config, 5);
   const auto values = LossMatrix::open(bench.folder.path()).values(columns);
@@ -272,7 +253,7 @@ TEST_CASE("scorer: check lists every problem at once") {
   config.timesteps = {0.5, 1.5};
   config.optimizer = "sgd";
   config.steps = -1;
-  const auto context = bench.context(config);
+  const auto& context = bench.with(config);
   Problems problems;
   check_stage(Scorer<SiT<tiny>>{}, context, problems);
   for (const char* key : {"score.columns", "score.batch_images", "score.timesteps",
@@ -282,7 +263,7 @@ TEST_CASE("scorer: check lists every problem at once") {
   }
   config = small();
   config.checkpoint = "/nowhere/scorer.safetensors";
-  const auto missing = bench.context(config);
+  const auto& missing = bench.with(config);
   Problems found;
   check_stage(Scorer<SiT<tiny>>{}, missing, found);
   REQUIRE(found.list().size() == 1);
