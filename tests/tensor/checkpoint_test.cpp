@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <csignal>
@@ -12,6 +13,7 @@
 
 #include <catch.hpp>
 #include <child_process.hpp>
+#include <failing_disk.hpp>
 #include <scratch_folder.hpp>
 #include <small_training.hpp>
 
@@ -111,6 +113,56 @@ TEST_CASE("checkpoint: a training that is killed again and again ends with the s
   CHECK(kills >= 2);
   CHECK(content(killed / "final.safetensors") == content(whole / "final.safetensors"));
   CHECK(content(killed / "loss.csv") == content(whole / "loss.csv"));
+}
+
+TEST_CASE("checkpoint: a failing disk leaves the last good one, and training goes on from it") {
+  constexpr std::int64_t steps = 12;
+  const Folder whole;
+  long long bytes = 0;
+  int flushes = 0;
+  {
+    const d2c_test::FailingDisk sound(whole.path(), {});
+    train(whole.path(), steps);
+    bytes = d2c_test::FailingDisk::written();
+    flushes = d2c_test::FailingDisk::flushes();
+  }
+  REQUIRE(bytes > 1000);
+  REQUIRE(flushes > 10);
+  const std::vector<std::pair<d2c_test::DiskFaults, std::string>> incidents = {
+      {{.room = 10}, "No space left on device"},
+      {{.room = bytes / 2}, "No space left on device"},
+      {{.room = bytes - 1}, "No space left on device"},
+      {{.piece = 500, .failing_flush = 1}, "Input/output error"},
+      {{.failing_flush = flushes / 2}, "Input/output error"},
+      {{.piece = 500, .failing_flush = flushes}, "Input/output error"}};
+  for (const auto& [faults, reason] : incidents) {
+    INFO("room " << faults.room << ", failing flush " << faults.failing_flush);
+    const Folder folder;
+    std::string sentence;
+    {
+      const d2c_test::FailingDisk disk(folder.path(), faults);
+      try {
+        train(folder.path(), steps);
+      } catch (const Failure& failure) {
+        sentence = failure.what();
+      }
+    }
+    CHECK_THAT(sentence, Catch::StartsWith("cannot write " + folder.path().string()) &&
+                             Catch::EndsWith(": " + reason));
+    for (const auto& entry : fs::directory_iterator(folder.path())) {
+      const fs::path& path = entry.path();
+      CHECK(path.string().find(".tmp-") == std::string::npos);
+      if (path.extension() == ".safetensors") {
+        CHECK_NOTHROW(load_denoiser(path, at::kCPU));
+      }
+    }
+    const auto kept = CheckpointFolder(folder.path()).steps();
+    const bool finished = fs::exists(folder / "final.safetensors");
+    const auto resumed = train(folder.path(), steps).resumed;
+    CHECK(resumed == (finished ? steps : kept.empty() ? 0 : kept.back()));
+    CHECK(content(folder / "final.safetensors") == content(whole / "final.safetensors"));
+    CHECK(content(folder / "loss.csv") == content(whole / "loss.csv"));
+  }
 }
 
 TEST_CASE("checkpoint: the denoiser comes back with its averaged or last weights and its prompts") {
