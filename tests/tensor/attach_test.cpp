@@ -252,9 +252,11 @@ TEST_CASE("attach: encoders without a network say in one sentence what is missin
                     Contains("[d2c.encoder.network] attaching with T5"));
   Problems problems;
   check_stage(Attacher<T5, DINOv2>{}, fixture.context, problems);
-  CHECK(problems.list().size() == 4); // a network and a file of each
+  CHECK(problems.list().size() == 5); // a network and the weights of each, and a vocabulary
   CHECK_THAT(problems.text(), Contains("attaching with T5") && Contains("attaching with DINOv2") &&
                                   Contains("[attach] text_weights") &&
+                                  Contains("[attach] text_vocabulary: expected the vocabulary "
+                                           "(spiece.model) of T5, found no path") &&
                                   Contains("[attach] vision_weights"));
 }
 

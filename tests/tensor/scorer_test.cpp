@@ -231,9 +231,30 @@ TEST_CASE("scorer: a loaded checkpoint gives the scores of the network that was 
         LossMatrix::open(bench.folder.path()).values(columns));
 }
 
+TEST_CASE("scorer: a network with published weights is trained from scratch only if that is said") {
+  Bench bench;
+  bench.facts = {.classes = 1000, .latent_channels = 4, .latent_height = 32, .latent_width = 32};
+  const auto problems_of = [&](auto stage, const char* checkpoint) {
+    auto config = small();
+    config.checkpoint = checkpoint;
+    Problems problems;
+    check_stage(stage, bench.with(config), problems);
+    return problems.text();
+  };
+  CHECK(problems_of(Scorer<DiT_XL2>{}, "") ==
+        "score.checkpoint: expected the published weights DiT-XL-2-256x256.pt, or \"scratch\" to "
+        "train the scorer first, found an empty string");
+  CHECK(problems_of(Scorer<DiT_XL2>{}, "scratch").empty());
+  CHECK(problems_of(Scorer<DiT_XL2>{}, "/nowhere.pt").find("/nowhere.pt") != std::string::npos);
+  CHECK(problems_of(Scorer<DiT<tiny>>{}, "").empty());
+  bench.facts.latent_height = bench.facts.latent_width = 16; // no weights of this size
+  CHECK(problems_of(Scorer<DiT_XL2>{}, "").empty());
+}
+
 TEST_CASE("scorer: DiT with noise prediction and Algorithm 2") {
   Bench bench;
   auto config = small();
+  config.checkpoint = "scratch";
   config.optimizer = "adamw";
   config.learning_rate = 1e-3;
   auto& context = bench.with(config);

@@ -15,6 +15,7 @@
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/sample/sample_config.hpp>
+#include <d2c/score/check_score_config.hpp>
 #include <d2c/score/score_config.hpp>
 #include <d2c/select/select_config.hpp>
 #include <d2c/train/train_config.hpp>
@@ -94,7 +95,7 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
   if (stage.kind() == "score" && stage.network) {
     const auto& score = sections.get<ScoreConfig>();
     const double forward = forward_operations(*stage.network);
-    const double steps = score.checkpoint.empty() ? static_cast<double>(score.steps) : 0;
+    const double steps = trains_scorer(score) ? static_cast<double>(score.steps) : 0;
     cost.operations = 3 * forward * steps * static_cast<double>(score.batch) +
                       forward * train_images * static_cast<double>(score.columns);
     cost.memory_bytes = detail::training_memory(*stage.network, static_cast<double>(score.batch)) +

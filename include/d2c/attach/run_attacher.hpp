@@ -68,11 +68,20 @@ void check_encoder_of(std::string_view key, const std::string& configured,
     }
     if constexpr (requires { check_encoder(Tag{}, config, problems); }) {
       check_encoder(Tag{}, config, problems);
-    } else if (configured.empty() || !std::filesystem::is_regular_file(configured)) {
-      problems.add(
-          std::string(key),
-          "expected the file with the weights of " + std::string(Tag::name) + ", found " +
-              (configured.empty() ? std::string("no path") : "no file \"" + configured + "\""));
+    } else {
+      const auto expect_file = [&](std::string_view place, const std::string& path,
+                                   const std::string& what) {
+        if (!std::filesystem::is_regular_file(path)) {
+          problems.add(std::string(place),
+                       "expected " + what + " of " + std::string(Tag::name) + ", found " +
+                           (path.empty() ? std::string("no path") : "no file \"" + path + "\""));
+        }
+      };
+      expect_file(key, configured, "the file with the weights");
+      if constexpr (requires { Tag::vocabulary; }) {
+        expect_file("[attach] text_vocabulary", config.text_vocabulary,
+                    "the vocabulary (" + std::string(Tag::vocabulary) + ")");
+      }
     }
   }
 }

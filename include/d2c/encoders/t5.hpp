@@ -15,6 +15,7 @@ struct T5 {
   static constexpr std::string_view name = "T5";
   static constexpr int tokens = 16;
   static constexpr int width = 2048;
+  static constexpr std::string_view vocabulary = "spiece.model"; ///< published beside the weights
   static constexpr auto provides = set_of<TextTokens>;
 };
 

@@ -5,11 +5,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <d2c/core/problem.hpp>
 #include <d2c/score/score_config.hpp>
 
 namespace d2c {
+
+/// Whether [score] asks for a training of the scorer before it scores.
+[[nodiscard]] inline bool trains_scorer(const ScoreConfig& config) {
+  return config.checkpoint.empty() || config.checkpoint == "scratch";
+}
 
 /// The file that [score] checkpoint means: itself, or final.safetensors in it if it is a folder.
 [[nodiscard]] inline std::filesystem::path scorer_checkpoint(const ScoreConfig& config) {
@@ -18,8 +24,11 @@ namespace d2c {
 }
 
 /// Adds one problem per value of `config` that cannot be scored with; the place is the key's name.
-/// What the estimator asks of `columns` it checks itself.
-inline void check_score_config(const ScoreConfig& config, Problems& problems) {
+/// What the estimator asks of `columns` it checks itself. `published` is the file of the network's
+/// published weights, or empty: a network that has some is trained from scratch only where
+/// `checkpoint` says so.
+inline void check_score_config(const ScoreConfig& config, Problems& problems,
+                               std::string_view published = {}) {
   const auto expect = [&](bool good, const char* key, const char* expected, double found) {
     if (!good) {
       char number[32];
@@ -35,7 +44,13 @@ inline void check_score_config(const ScoreConfig& config, Problems& problems) {
   for (const double time : config.timesteps) {
     expect(time > 0 && time < 1, "timesteps", "times between 0 (data) and 1 (noise)", time);
   }
-  if (!config.checkpoint.empty()) {
+  if (config.checkpoint.empty() && !published.empty()) {
+    problems.add("score.checkpoint", "expected the published weights " + std::string(published) +
+                                         ", or \"scratch\" to train the scorer first, found an "
+                                         "empty string");
+    return;
+  }
+  if (!trains_scorer(config)) {
     const std::filesystem::path file = scorer_checkpoint(config);
     if (!std::filesystem::is_regular_file(file)) {
       problems.add("score.checkpoint",

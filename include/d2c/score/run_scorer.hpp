@@ -10,6 +10,7 @@
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/published_weights.hpp>
 #include <d2c/score/check_score_config.hpp>
 #include <d2c/score/fill_loss_matrix.hpp>
 #include <d2c/score/loss_matrix.hpp>
@@ -20,16 +21,19 @@
 #include <d2c/score/scorer_network.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
+#include <d2c/train/denoiser_shape.hpp>
 
 namespace d2c {
 
 /// Problems that can be seen before anything runs: ranges of [score], and a checkpoint that is not
-/// there.
+/// there or, for a network with published weights, not named.
 template <class... Policies>
 void check_stage(const Scorer<Policies...>&, const StageContext& context, Problems& problems) {
-  using Estimator = typename Scorer<Policies...>::estimator;
+  using Stage = Scorer<Policies...>;
+  using Estimator = typename Stage::estimator;
   const auto& config = context.section<ScoreConfig>();
-  check_score_config(config, problems);
+  const auto shape = scorer_shape<typename Stage::model, typename Stage::objective>(context.facts);
+  check_score_config(config, problems, published_weights(shape));
   if constexpr (requires { Estimator::check(config, problems); }) {
     Estimator::check(config, problems);
   }

@@ -15,7 +15,9 @@ namespace d2c {
 struct ScoreConfig {
   static constexpr std::string_view section = "score";
 
-  std::string checkpoint;           ///< folder or file of a trained denoiser; "": train one first
+  /// Folder or file of a trained denoiser, or "scratch": train one first. Empty: "scratch", unless
+  /// the network has published weights; then they are asked for.
+  std::string checkpoint;
   std::int64_t steps = 700;         ///< updates of the training from scratch
   std::int64_t batch = 64;          ///< images per update
   double learning_rate = 3e-3;      ///< of AdamW

@@ -66,7 +66,7 @@ template <class Model, class Objective>
   const auto& config = context.section<ScoreConfig>();
   auto network = std::make_unique<DiffusionTransformer>(
       scorer_shape<Model, Objective>(context.facts), device_from(context.device), context.seed);
-  if (!config.checkpoint.empty()) {
+  if (!trains_scorer(config)) {
     load_published(scorer_checkpoint(config), network->parameters());
     return network;
   }
