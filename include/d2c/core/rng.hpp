@@ -33,6 +33,7 @@ enum class Stream : std::uint32_t {
   selection = 10,
   posterior = 11,
   evaluation = 12,
+  likelihood = 13,
   test = 1000,
 };
 
