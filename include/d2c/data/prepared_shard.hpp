@@ -1,0 +1,166 @@
+#pragma once
+/// One file of a prepared data set: images of one size with labels and names, and which files of
+/// the source were refused. Torch-free.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/core/hash.hpp>
+#include <d2c/io/safetensors.hpp>
+#include <d2c/io/safetensors_writer.hpp>
+
+namespace d2c {
+
+/// A file of the source that is not in the prepared data set.
+struct RefusedImage {
+  std::string id;
+  std::string reason; ///< one sentence
+};
+
+/// Tensors `images` U8 [n, 3, S, S], `labels` I64 [n], `ids` U8 (the names, a zero byte behind
+/// each) and `refused` U8 (name and reason in turn, a zero byte behind each). Metadata: `format`,
+/// `recipe` (what the file is made from, see prepare.hpp) and `xxh3` of the content.
+class PreparedShard {
+public:
+  static constexpr const char* format = "d2c.prepared.1";
+
+  /// "images-00042.safetensors".
+  static std::string file_name(std::size_t index) {
+    char name[48];
+    std::snprintf(name, sizeof name, "images-%05zu.safetensors", index);
+    return name;
+  }
+
+  /// Writes a file atomically and returns its xxh3; `images` is [labels.size(), 3, size, size].
+  static std::string write(const std::filesystem::path& path, const std::string& recipe, int size,
+                           std::span<const std::uint8_t> images,
+                           const std::vector<std::int64_t>& labels,
+                           const std::vector<std::string>& ids,
+                           const std::vector<RefusedImage>& refused) {
+    std::string names;
+    for (const std::string& id : ids) {
+      names.append(id).push_back('\0');
+    }
+    std::string reasons;
+    for (const RefusedImage& one : refused) {
+      reasons.append(one.id).push_back('\0');
+      reasons.append(one.reason).push_back('\0');
+    }
+    const auto count = static_cast<std::int64_t>(labels.size());
+    const auto bytes_of = [](const auto& values) { return std::as_bytes(std::span(values)); };
+    const std::string hash =
+        content_hash(bytes_of(labels), bytes_of(images), bytes_of(names), bytes_of(reasons));
+    SafetensorsWriter writer(path,
+                             {{"labels", DType::I64, {count}},
+                              {"images", DType::U8, {count, 3, size, size}},
+                              {"ids", DType::U8, {static_cast<std::int64_t>(names.size())}},
+                              {"refused", DType::U8, {static_cast<std::int64_t>(reasons.size())}}},
+                             {{"format", format}, {"recipe", recipe}, {"xxh3", hash}});
+    writer.append(bytes_of(labels));
+    writer.append(bytes_of(images));
+    writer.append(bytes_of(names));
+    writer.append(bytes_of(reasons));
+    writer.commit();
+    return hash;
+  }
+
+  /// Opens a file. InputError if it is not a sound one; the content is compared with its hash only
+  /// by is_intact().
+  explicit PreparedShard(const std::filesystem::path& path) : file_{path} {
+    const auto expect = [&](bool holds, const std::string& expected, const std::string& found) {
+      if (!holds) {
+        throw InputError(path.string() + ": expected " + expected + ", found " + found);
+      }
+    };
+    const std::string found = text("format");
+    expect(found == format, std::string("a file of prepared images (") + format + ")",
+           found.empty() ? "another file" : found);
+    const auto& images = file_.entry("images");
+    labels_ = file_.values<std::int64_t>("labels");
+    expect(images.dtype == DType::U8 && images.shape.size() == 4 && images.shape[1] == 3 &&
+               images.shape[2] == images.shape[3] &&
+               images.shape[0] == static_cast<std::int64_t>(labels_.size()),
+           "square RGB images, one for each label", "another shape");
+    size_ = static_cast<int>(images.shape[2]);
+    ids_ = texts("ids");
+    expect(ids_.size() == labels_.size(),
+           "a name for each of " + std::to_string(labels_.size()) + " images",
+           std::to_string(ids_.size()));
+    const auto refused = texts("refused");
+    expect(refused.size() % 2 == 0, "a reason for each refused file", "one too few");
+    for (std::size_t i = 0; i < refused.size(); i += 2) {
+      refused_.push_back({refused[i], refused[i + 1]});
+    }
+  }
+
+  [[nodiscard]] std::string recipe() const { return text("recipe"); }
+
+  [[nodiscard]] std::string xxh3() const { return text("xxh3"); }
+
+  [[nodiscard]] int image_size() const { return size_; }
+
+  [[nodiscard]] const std::vector<std::int64_t>& labels() const { return labels_; }
+
+  [[nodiscard]] const std::vector<std::string>& ids() const { return ids_; }
+
+  [[nodiscard]] const std::vector<RefusedImage>& refused() const { return refused_; }
+
+  /// Image i [3, size, size]; valid as long as the shard lives.
+  [[nodiscard]] const std::uint8_t* image(std::size_t i) const {
+    const auto pixels = static_cast<std::size_t>(size_) * static_cast<std::size_t>(size_);
+    return reinterpret_cast<const std::uint8_t*>(file_.entry("images").bytes.data()) +
+           3 * pixels * i;
+  }
+
+  /// Reads everything and compares it with the hash.
+  [[nodiscard]] bool is_intact() const {
+    return content_hash(file_.entry("labels").bytes, file_.entry("images").bytes,
+                        file_.entry("ids").bytes, file_.entry("refused").bytes) == xxh3();
+  }
+
+private:
+  using Bytes = std::span<const std::byte>;
+
+  static std::string content_hash(Bytes labels, Bytes images, Bytes ids, Bytes refused) {
+    std::string hashes;
+    for (const Bytes part : {labels, images, ids, refused}) {
+      hashes += hash_of_text({reinterpret_cast<const char*>(part.data()), part.size()});
+    }
+    return hash_of_text(hashes);
+  }
+
+  [[nodiscard]] std::string text(const std::string& key) const {
+    const auto found = file_.metadata().find(key);
+    return found == file_.metadata().end() ? std::string{} : found->second;
+  }
+
+  [[nodiscard]] std::vector<std::string> texts(const std::string& name) const {
+    const Bytes bytes = file_.entry(name).bytes;
+    std::vector<std::string> found;
+    std::string_view rest{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find('\0'), rest.size());
+      found.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return found;
+  }
+
+  SafetensorsFile file_;
+  int size_ = 0;
+  std::vector<std::int64_t> labels_;
+  std::vector<std::string> ids_;
+  std::vector<RefusedImage> refused_;
+};
+
+} // namespace d2c
