@@ -6,7 +6,12 @@
 #include <iterator>
 #include <string>
 
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/leftovers.hpp>
 
 namespace fs = std::filesystem;
 
@@ -60,4 +65,28 @@ TEST_CASE("atomic file: a missing folder is one sentence with path and reason") 
   const std::string text =
       failure_of([] { d2c::write_file_atomically("/nonexistent-d2c/x", std::string_view("a")); });
   CHECK(text == "cannot write /nonexistent-d2c/x: No such file or directory");
+}
+
+TEST_CASE("atomic file: what a killed process left is removed, what a living one writes is not") {
+  const Folder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(0);
+  }
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  const std::string gone = ".tmp-" + std::to_string(child);
+  d2c_test::written(folder / ("a.json" + gone + "-0"), "half");
+  fs::create_directory(folder / ("score-00" + gone));
+  d2c_test::written(folder / ("score-00" + gone) / "b.json", "half");
+  fs::create_symlink("nowhere", folder / ("scores" + gone));
+  d2c::AtomicFile living(folder / "c.json");
+  d2c_test::written(folder / "d.tmp-x", "somebody's own");
+  CHECK(entries(folder) == 5);
+  d2c::remove_leftovers(folder.path());
+  CHECK(entries(folder) == 2);
+  CHECK(fs::exists(folder / "d.tmp-x"));
+  living.write("whole");
+  living.commit();
+  CHECK(content(folder / "c.json") == "whole");
+  CHECK_NOTHROW(d2c::remove_leftovers(folder / "none"));
 }

@@ -24,6 +24,7 @@
 #include <d2c/app/stage_store.hpp>
 #include <d2c/app/summary.hpp>
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/leftovers.hpp>
 
 namespace d2c {
 
@@ -147,16 +148,19 @@ public:
   /// Updates of the trainers, from [train]; set by the program, which knows the section's type.
   void set_train_steps(std::function<std::int64_t()> steps) { train_steps_ = std::move(steps); }
 
-  /// Makes the run folder and writes config.toml and manifest.json. Throws InputError if it cannot
-  /// be written.
+  /// Makes the run folder, takes away what killed processes left in it and in the store, and writes
+  /// config.toml and manifest.json. Throws InputError if it cannot be written.
   void open_run_folder() {
     StageStore::make_folder(folder_);
+    remove_leftovers(folder_);
+    remove_leftovers(store_.root());
     write_file_atomically(folder_ / "config.toml", config_);
     write_file_atomically(
         folder_ / "manifest.json",
         make_manifest(arms_, run_, device_, config_, backend_.versions()).dump(2) + "\n");
     for (const Arm& arm : arms_) {
       StageStore::make_folder(arm_folder(arm));
+      remove_leftovers(arm_folder(arm));
     }
   }
 
