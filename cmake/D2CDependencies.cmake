@@ -35,6 +35,8 @@ function(d2c_find_dependencies)
   d2c_find_shared(ZLIB z zlib1g-dev)
   d2c_find_header(PNG png.h libpng-dev)
   d2c_find_shared(PNG png libpng-dev)
+  d2c_find_header(JPEG jpeglib.h libjpeg62-turbo-dev)
+  d2c_find_shared(JPEG jpeg libjpeg62-turbo-dev)
   d2c_find_header(UTF8PROC utf8proc.h libutf8proc-dev)
   d2c_find_shared(UTF8PROC utf8proc libutf8proc-dev)
   if(missing)
@@ -46,7 +48,7 @@ function(d2c_find_dependencies)
   find_package(Threads REQUIRED)
   add_library(d2c::dependencies INTERFACE IMPORTED GLOBAL)
   set(folders "")
-  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG UTF8PROC)
+  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG JPEG UTF8PROC)
     # /usr/include must not be passed as -isystem: it breaks the #include_next of libstdc++.
     if(NOT D2C_${part}_INCLUDE STREQUAL "/usr/include")
       list(APPEND folders ${D2C_${part}_INCLUDE})
@@ -58,7 +60,7 @@ function(d2c_find_dependencies)
   target_compile_definitions(d2c::dependencies INTERFACE
     TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
   target_link_libraries(d2c::dependencies INTERFACE
-    ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_ZLIB_LIBRARY}
+    ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_JPEG_LIBRARY} ${D2C_ZLIB_LIBRARY}
     ${D2C_UTF8PROC_LIBRARY} Threads::Threads)
 endfunction()
 

@@ -6,14 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace d2c {
+#include <d2c/io/decoded_image.hpp>
 
-/// One decoded image: 8-bit RGB rows [height, width, 3], top row first.
-struct DecodedImage {
-  int width = 0;
-  int height = 0;
-  std::vector<std::uint8_t> rgb;
-};
+namespace d2c {
 
 /// A labelled list of images whose sizes are known only when they are decoded. After construction
 /// nothing changes, and every function may be called from several threads at once.
