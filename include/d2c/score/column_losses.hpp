@@ -32,7 +32,7 @@ public:
       if (column.shared_noise) {
         Tensor& noise = shared_[{column.seed, column.bank}];
         if (!noise.defined()) {
-          noise = random_normal(column.noise(0), any, shape_).to(device_);
+          noise = random_normal(column.noise(0), any, shape_, device_);
         }
       }
     }
@@ -69,7 +69,7 @@ private:
                                 std::span<const std::int64_t> samples) const {
     const Tensor noise = column.shared_noise
                              ? shared_.at({column.seed, column.bank})
-                             : random_normal(column.noise(0), samples, shape_).to(device_);
+                             : random_normal(column.noise(0), samples, shape_, device_);
     return column.sign < 0 ? noise.neg() : noise;
   }
 
