@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/version.hpp>
 
@@ -25,8 +26,9 @@ struct CommandLine {
 
 /// Parses the arguments. Returns nothing if help or the version was asked for; `shown` is the text
 /// then. Throws InputError with one sentence for anything it does not know.
-inline std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
-                                                     std::string& shown) {
+template <class = Once>
+std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
+                                              std::string& shown) {
   CommandLine line;
   CLI::App app{"Diffusion dataset condensation: select, attach, train, judge.",
                argc > 0 ? argv[0] : "d2c"};
@@ -77,5 +79,7 @@ inline std::optional<CommandLine> parse_command_line(int argc, const char* const
   }
   return line;
 }
+D2C_COMPILED_ONCE(std::optional<CommandLine> parse_command_line<>(int, const char* const*,
+                                                                  std::string&))
 
 } // namespace d2c

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <d2c/app/arm.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/models/parameter_list.hpp>
 
@@ -58,8 +59,9 @@ inline std::string network_text(const NetworkShape& shape) {
 } // namespace detail
 
 /// All arms as text. `device` and `precision` are sentences of their own.
-inline std::string describe(const std::vector<Arm>& arms, const std::string& device,
-                            const std::string& precision) {
+template <class = Once>
+std::string describe(const std::vector<Arm>& arms, const std::string& device,
+                     const std::string& precision) {
   std::string text;
   for (const Arm& arm : arms) {
     const ExperimentFacts& facts = arm.facts;
@@ -104,5 +106,7 @@ inline std::string describe(const std::vector<Arm>& arms, const std::string& dev
   }
   return text + "device " + device + ": " + precision + "\n";
 }
+D2C_COMPILED_ONCE(std::string describe<>(const std::vector<Arm>&, const std::string&,
+                                         const std::string&))
 
 } // namespace d2c

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <d2c/app/arm.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/version.hpp>
 
@@ -17,7 +18,8 @@ namespace d2c {
 
 /// The pipelines' type names, versions, seed, device, hashes of the configuration and of every file
 /// it names, and for each stage its key, what it was made from, and its place in the store.
-inline nlohmann::ordered_json
+template <class = Once>
+nlohmann::ordered_json
 make_manifest(const std::vector<Arm>& arms, const RunConfig& run, const std::string& device,
               const std::string& config,
               const std::vector<std::pair<std::string, std::string>>& versions) {
@@ -55,5 +57,8 @@ make_manifest(const std::vector<Arm>& arms, const RunConfig& run, const std::str
   manifest["input_files_xxh3"] = inputs;
   return manifest;
 }
+D2C_COMPILED_ONCE(nlohmann::ordered_json make_manifest<>(
+    const std::vector<Arm>&, const RunConfig&, const std::string&, const std::string&,
+    const std::vector<std::pair<std::string, std::string>>&))
 
 } // namespace d2c

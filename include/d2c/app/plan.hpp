@@ -12,6 +12,7 @@
 
 #include <d2c/app/backend.hpp>
 #include <d2c/app/driver.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/sample/sample_config.hpp>
@@ -149,8 +150,9 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
 }
 
 /// The table of all arms; stages that arms share and stages that are finished cost nothing more.
-inline std::string plan_text(const Driver& driver, const Sections& sections, const Backend& backend,
-                             const std::string& device) {
+template <class = Once>
+std::string plan_text(const Driver& driver, const Sections& sections, const Backend& backend,
+                      const std::string& device) {
   constexpr double reached = 0.4;
   std::string text;
   char row[200];
@@ -216,5 +218,7 @@ inline std::string plan_text(const Driver& driver, const Sections& sections, con
                 device.c_str(), 100 * reached);
   return text + row;
 }
+D2C_COMPILED_ONCE(std::string plan_text<>(const Driver&, const Sections&, const Backend&,
+                                          const std::string&))
 
 } // namespace d2c

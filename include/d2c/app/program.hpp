@@ -23,7 +23,9 @@
 #include <d2c/app/standard_sections.hpp>
 #include <d2c/config/load.hpp>
 #include <d2c/config/read.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/pipeline.hpp>
+#include <d2c/train/train_config.hpp>
 
 namespace d2c {
 
@@ -74,8 +76,24 @@ std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& s
   return effective;
 }
 
+/// What a program knows of its pipelines, without their types.
+struct ProgramPipelines {
+  /// Loads every section and returns the effective configuration.
+  std::string (*load_sections)(ConfigFile&, const CommandLine&, Sections&, Problems&);
+  std::vector<Arm> (*make_arms)(const Sections&, Problems&);
+  bool trains; ///< some stage reads [train]
+};
+
 template <class... Pipelines>
-int run_program_unguarded(int argc, const char* const* argv, const ProgramParts& parts) {
+std::vector<Arm> make_arms(const Sections& sections, Problems& problems) {
+  std::vector<Arm> arms;
+  (arms.push_back(make_arm<Pipelines>(sections, problems)), ...);
+  return arms;
+}
+
+template <class = Once>
+int run_program_unguarded(int argc, const char* const* argv, const ProgramParts& parts,
+                          const ProgramPipelines& pipelines) {
   std::string shown;
   const auto line = parse_command_line(argc, argv, shown);
   if (!line) {
@@ -94,12 +112,11 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
   }
   Problems problems;
   Sections sections;
-  const std::string config = load_sections<Pipelines...>(file, *line, sections, problems);
+  const std::string config = pipelines.load_sections(file, *line, sections, problems);
   problems.raise();
   const RunConfig& run = sections.get<RunConfig>();
 
-  std::vector<Arm> arms;
-  (arms.push_back(make_arm<Pipelines>(sections, problems)), ...);
+  std::vector<Arm> arms = pipelines.make_arms(sections, problems);
   problems.raise();
   std::set<std::string> names;
   for (Arm& arm : arms) {
@@ -135,7 +152,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     device = parts.backend.resolve_device(run.device);
   }
   Driver driver(std::move(arms), sections, parts.backend, device, config, line->quiet);
-  if constexpr (contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>) {
+  if (pipelines.trains) {
     driver.set_train_steps([&] { return sections.get<TrainConfig>().steps; });
   }
   if (line->resume && !std::filesystem::exists(driver.folder() / "manifest.json")) {
@@ -178,6 +195,8 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
                std::filesystem::absolute(driver.folder() / shown_file).lexically_normal().c_str());
   return 0;
 }
+D2C_COMPILED_ONCE(int run_program_unguarded<>(int, const char* const*, const ProgramParts&,
+                                              const ProgramPipelines&))
 
 /// `error: ` before every line, and only the first line of what other libraries say.
 inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
@@ -202,7 +221,11 @@ int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
   try {
     // A pipeline that is not well-formed has said so; anything built on it would only add errors.
     if constexpr ((Pipelines::well_formed && ...)) {
-      return detail::run_program_unguarded<Pipelines...>(argc, argv, parts);
+      return detail::run_program_unguarded(
+          argc, argv, parts,
+          {.load_sections = detail::load_sections<Pipelines...>,
+           .make_arms = detail::make_arms<Pipelines...>,
+           .trains = contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>});
     } else {
       return Failure::exit_code;
     }

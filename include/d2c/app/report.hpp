@@ -12,6 +12,7 @@
 #include <d2c/app/report_style.hpp>
 #include <d2c/app/report_training.hpp>
 #include <d2c/app/svg_chart.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/io/atomic_file.hpp>
 
 namespace d2c {
@@ -20,7 +21,8 @@ namespace d2c {
 /// training images, seconds and the effective configuration. Sections whose stage is not part of
 /// the pipeline are left out. InputError if a file of a stage is damaged, Failure if the page
 /// cannot be written.
-inline void write_report(const ReportInput& input) {
+template <class = Once>
+void write_report(const ReportInput& input) {
   const std::string name = svg::escape(input.name);
   std::string page = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta "
                      "name=\"viewport\" content=\"width=device-width\"/><title>" +
@@ -46,5 +48,6 @@ inline void write_report(const ReportInput& input) {
           "</pre>\n</main></body></html>\n";
   write_file_atomically(input.folder / "report.html", page);
 }
+D2C_COMPILED_ONCE(void write_report<>(const ReportInput&))
 
 } // namespace d2c

@@ -13,6 +13,7 @@
 
 #include <d2c/app/report_input.hpp>
 #include <d2c/app/stage_order.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 
 namespace d2c {
@@ -21,8 +22,9 @@ namespace d2c {
 /// and other numbers of each arm, as far as its evaluation has them; below "seconds" each kind of
 /// stage and the total, with a stage counted once however many arms share it; "stages" with what
 /// was reused; and the "wall_seconds" of this call.
-inline nlohmann::ordered_json make_summary(const ReportInput& run,
-                                           const std::vector<std::int64_t>& steps) {
+template <class = Once>
+nlohmann::ordered_json make_summary(const ReportInput& run,
+                                    const std::vector<std::int64_t>& steps) {
   nlohmann::ordered_json summary;
   summary["name"] = run.name;
   for (std::size_t i = 0; i < run.arms.size(); ++i) {
@@ -77,9 +79,12 @@ inline nlohmann::ordered_json make_summary(const ReportInput& run,
   summary["wall_seconds"] = run.wall_seconds;
   return summary;
 }
+D2C_COMPILED_ONCE(nlohmann::ordered_json make_summary<>(const ReportInput&,
+                                                        const std::vector<std::int64_t>&))
 
 /// One row per arm, one column per number, "-" where an arm has none; then the seconds.
-inline std::string summary_table(const nlohmann::ordered_json& summary) {
+template <class = Once>
+std::string summary_table(const nlohmann::ordered_json& summary) {
   constexpr std::array<std::string_view, 6> columns = {"images",    "steps",  "frechet",
                                                        "precision", "recall", "copies"};
   std::string text;
@@ -120,5 +125,6 @@ inline std::string summary_table(const nlohmann::ordered_json& summary) {
   }
   return text + "\n";
 }
+D2C_COMPILED_ONCE(std::string summary_table<>(const nlohmann::ordered_json&))
 
 } // namespace d2c

@@ -23,6 +23,7 @@
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/attach/prompt.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
@@ -111,7 +112,8 @@ struct AttachJob {
   std::int64_t vision_width = 0;
 };
 
-inline void write_pack(const AttachJob& job, StageContext& context) {
+template <class = Once>
+void write_pack(const AttachJob& job, StageContext& context) {
   const auto& config = context.section<AttachConfig>();
   const ImageSet images = context.images(Split::train);
   const auto kept = subset_indices(context.artifacts.at<Subset>() / "subset.csv", images);
@@ -199,6 +201,7 @@ inline void write_pack(const AttachJob& job, StageContext& context) {
   }
   write_file_atomically(context.out / "manifest.json", manifest.dump(1) + "\n");
 }
+D2C_COMPILED_ONCE(void write_pack<>(const AttachJob&, StageContext&))
 
 } // namespace detail
 

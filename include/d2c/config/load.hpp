@@ -15,6 +15,7 @@
 #include <d2c/config/config_file.hpp>
 #include <d2c/config/key_places.hpp>
 #include <d2c/config/nearest.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
 
 namespace d2c {
@@ -157,7 +158,8 @@ Section load(ConfigFile& file, Problems& problems) {
 
 /// Adds a problem for every table and key that no loaded section knows, naming the nearest known
 /// one. Call it after all sections were loaded.
-inline void report_unknown(const ConfigFile& file, Problems& problems) {
+template <class = Once>
+void report_unknown(const ConfigFile& file, Problems& problems) {
   std::vector<std::string> sections;
   for (const auto& [section, keys] : file.known_keys) {
     sections.push_back(section);
@@ -177,6 +179,7 @@ inline void report_unknown(const ConfigFile& file, Problems& problems) {
     }
   }
 }
+D2C_COMPILED_ONCE(void report_unknown<>(const ConfigFile&, Problems&))
 
 /// Adds a problem if the configuration sets `section.key`, which the type `fixed_by` fixes.
 inline void report_fixed(const ConfigFile& file, std::string_view section_key,

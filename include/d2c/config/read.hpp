@@ -16,6 +16,7 @@
 #endif
 
 #include <d2c/config/config_file.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 
 namespace d2c {
@@ -53,7 +54,8 @@ inline ConfigValue config_value(const toml::node& node) {
 
 /// Parses TOML text; `path` is used in places. Throws InputError `path:line:col: sentence` for a
 /// syntax error or a key outside of any table.
-inline ConfigFile parse_config(std::string_view text, const std::string& path) {
+template <class = Once>
+ConfigFile parse_config(std::string_view text, const std::string& path) {
   ConfigFile file{.path = path, .tables = {}, .known_keys = {}};
   toml::table root;
   try {
@@ -81,9 +83,11 @@ inline ConfigFile parse_config(std::string_view text, const std::string& path) {
   }
   return file;
 }
+D2C_COMPILED_ONCE(ConfigFile parse_config<>(std::string_view, const std::string&))
 
 /// Reads and parses a file. Throws InputError when it cannot be read or is not TOML.
-inline ConfigFile read_config(const std::filesystem::path& path) {
+template <class = Once>
+ConfigFile read_config(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     throw InputError("cannot read the configuration " + path.string() +
@@ -98,11 +102,13 @@ inline ConfigFile read_config(const std::filesystem::path& path) {
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   return parse_config(text, path.string());
 }
+D2C_COMPILED_ONCE(ConfigFile read_config<>(const std::filesystem::path&))
 
 /// Applies one `section.key=value` of the command line over the file. The value is TOML; what is
 /// not TOML (a bare word, a path) is a string. Throws InputError when there is no section, key or
 /// '='.
-inline void apply_override(ConfigFile& file, const std::string& argument) {
+template <class = Once>
+void apply_override(ConfigFile& file, const std::string& argument) {
   const auto equals = argument.find('=');
   const auto dot = argument.find('.');
   const auto refuse = [&] {
@@ -138,5 +144,6 @@ inline void apply_override(ConfigFile& file, const std::string& argument) {
                      .from_command_line = true,
                      .raw = raw};
 }
+D2C_COMPILED_ONCE(void apply_override<>(ConfigFile&, const std::string&))
 
 } // namespace d2c

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <d2c/attach/attach_config.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/minilm.hpp>
@@ -71,12 +72,14 @@ private:
 };
 
 /// The encoder that the tag MiniLM names. Throws InputError if its files are nowhere.
-inline std::unique_ptr<TextEncoder> make_encoder(MiniLM, const AttachConfig& config,
-                                                 at::Device device) {
+template <class = Once>
+std::unique_ptr<TextEncoder> make_encoder(MiniLM, const AttachConfig& config, at::Device device) {
   return std::make_unique<MiniLMEncoder>(
       find_weight_file(minilm_weights, config.text_weights),
       find_weight_file(minilm_vocabulary, config.text_vocabulary), device);
 }
+D2C_COMPILED_ONCE(std::unique_ptr<TextEncoder> make_encoder<>(MiniLM, const AttachConfig&,
+                                                              at::Device))
 
 /// Adds a problem for each file of MiniLM that is missing; reads none.
 inline void check_encoder(MiniLM, const AttachConfig& config, Problems& problems) {

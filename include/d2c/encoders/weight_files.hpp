@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 
@@ -45,8 +46,8 @@ inline std::vector<std::filesystem::path> python_package_folders() {
 
 /// The file to read: `configured` if it is not empty, otherwise the first place where the package
 /// is installed. Throws InputError that names the file, the key and the package if there is none.
-inline std::filesystem::path find_weight_file(const PackagedFile& file,
-                                              const std::string& configured) {
+template <class = Once>
+std::filesystem::path find_weight_file(const PackagedFile& file, const std::string& configured) {
   if (!configured.empty()) {
     if (!std::filesystem::is_regular_file(configured)) {
       throw InputError(std::string{file.key} + " = \"" + configured + "\": expected a file with " +
@@ -68,15 +69,18 @@ inline std::filesystem::path find_weight_file(const PackagedFile& file,
       (searched.empty() ? std::string{"$D2C_PYTHON_PACKAGES (not set) or .deps/venv"} : searched) +
       "; install it there or name the file in " + std::string{file.key});
 }
+D2C_COMPILED_ONCE(std::filesystem::path find_weight_file<>(const PackagedFile&, const std::string&))
 
 /// Adds what find_weight_file would throw to `problems`; reads nothing.
-inline void check_weight_file(const PackagedFile& file, const std::string& configured,
-                              Problems& problems) {
+template <class = Once>
+void check_weight_file(const PackagedFile& file, const std::string& configured,
+                       Problems& problems) {
   try {
     static_cast<void>(find_weight_file(file, configured));
   } catch (const InputError& error) {
     problems.add("", error.what());
   }
 }
+D2C_COMPILED_ONCE(void check_weight_file<>(const PackagedFile&, const std::string&, Problems&))
 
 } // namespace d2c

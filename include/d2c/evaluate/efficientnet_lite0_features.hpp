@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_network.hpp>
@@ -42,13 +43,17 @@ private:
 
 /// The network that the tag EfficientNetLite0Pool names, at [evaluate] resolution. Throws
 /// InputError if its weights are nowhere.
-inline std::unique_ptr<FeatureExtractor>
+template <class = Once>
+std::unique_ptr<FeatureExtractor>
 make_feature_extractor(EfficientNetLite0Pool, const EvaluateConfig& config, at::Device device) {
   return std::make_unique<EfficientNetLite0Features>(
       find_weight_file(efficientnet_lite0_weights("evaluate.feature_weights"),
                        config.feature_weights),
       config.resolution, device);
 }
+D2C_COMPILED_ONCE(std::unique_ptr<FeatureExtractor> make_feature_extractor<>(EfficientNetLite0Pool,
+                                                                             const EvaluateConfig&,
+                                                                             at::Device))
 
 /// Adds a problem if the weights are missing; reads nothing.
 inline void check_feature_extractor(EfficientNetLite0Pool, const EvaluateConfig& config,

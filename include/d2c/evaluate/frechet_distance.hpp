@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/evaluate/feature_statistics.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -16,7 +17,8 @@ namespace d2c {
 /// 2017, Eq. 6). tr (S1 S2)^(1/2) is taken as the sum of the square roots of the eigenvalues of
 /// S1^(1/2) S2 S1^(1/2), which is symmetric: no complex parts and no added diagonal, even where a
 /// covariance is singular. Throws InputError if the widths differ or a moment is not finite.
-inline double frechet_distance(const FeatureMoments& first, const FeatureMoments& second) {
+template <class = Once>
+double frechet_distance(const FeatureMoments& first, const FeatureMoments& second) {
   if (first.mean.sizes() != second.mean.sizes()) {
     throw InputError("Frechet distance: expected features of one width, found " +
                      c10::str(first.mean.sizes()) + " and " + c10::str(second.mean.sizes()));
@@ -39,5 +41,6 @@ inline double frechet_distance(const FeatureMoments& first, const FeatureMoments
                         second.covariance.trace().item<double>() - 2.0 * cross;
   return std::max(shift + spread, 0.0); // equal moments may round to -1e-12
 }
+D2C_COMPILED_ONCE(double frechet_distance<>(const FeatureMoments&, const FeatureMoments&))
 
 } // namespace d2c

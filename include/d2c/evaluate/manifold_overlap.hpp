@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/evaluate/squared_distances.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -34,8 +35,9 @@ inline Tensor manifold_radii(const Tensor& points, std::int64_t k) {
 /// Precision of `samples` [n, D] and recall of `reference` [m, D] with k neighbours (3 is usual),
 /// in float32 and squared distances, `<=` as in the ADM evaluator. Throws InputError if a set has
 /// no more than k points or the widths differ.
-inline ManifoldOverlap manifold_overlap(const Tensor& reference, const Tensor& samples,
-                                        std::int64_t k = 3) {
+template <class = Once>
+ManifoldOverlap manifold_overlap(const Tensor& reference, const Tensor& samples,
+                                 std::int64_t k = 3) {
   if (reference.dim() != 2 || samples.dim() != 2 || reference.size(1) != samples.size(1)) {
     throw InputError("precision and recall: expected two sets of features of one width, found "
                      "shapes " +
@@ -64,5 +66,6 @@ inline ManifoldOverlap manifold_overlap(const Tensor& reference, const Tensor& s
           static_cast<double>(covered.sum().item<std::int64_t>()) /
               static_cast<double>(real.size(0))};
 }
+D2C_COMPILED_ONCE(ManifoldOverlap manifold_overlap<>(const Tensor&, const Tensor&, std::int64_t))
 
 } // namespace d2c

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/evaluate/squared_distances.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -20,7 +21,8 @@ struct NearestRows {
 };
 
 /// For every row of `rows` [n, D] the nearest row of `columns` [m, D]; of equal ones some.
-inline NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
+template <class = Once>
+NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
   std::vector<Tensor> distances;
   std::vector<Tensor> indices;
   for_each_distance_tile(rows, columns, [&](std::int64_t begin, const Tensor& tile) {
@@ -32,6 +34,7 @@ inline NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
   });
   return {at::cat(distances), at::cat(indices)};
 }
+D2C_COMPILED_ONCE(NearestRows nearest_rows<>(const Tensor&, const Tensor&))
 
 /// What the audit found. By chance `share` is percentile / 100.
 struct NearCopies {
@@ -44,8 +47,9 @@ struct NearCopies {
 /// images: a sample nearer than the `percentile` (0..100, linear interpolation as numpy's) of the
 /// held-out ones counts as a near-copy. Throws InputError if a set is empty or the percentile lies
 /// outside 0..100.
-inline NearCopies near_copies(const Tensor& samples, const Tensor& training, const Tensor& held_out,
-                              double percentile) {
+template <class = Once>
+NearCopies near_copies(const Tensor& samples, const Tensor& training, const Tensor& held_out,
+                       double percentile) {
   for (const Tensor* set : {&samples, &training, &held_out}) {
     if (set->dim() != 2 || set->size(0) == 0 || set->size(1) != training.size(1)) {
       throw InputError("copy audit: expected three sets of features [n, D] of one width, none "
@@ -68,5 +72,6 @@ inline NearCopies near_copies(const Tensor& samples, const Tensor& training, con
                     .item<double>();
   return found;
 }
+D2C_COMPILED_ONCE(NearCopies near_copies<>(const Tensor&, const Tensor&, const Tensor&, double))
 
 } // namespace d2c

@@ -16,6 +16,7 @@
 
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
@@ -58,7 +59,8 @@ inline Tensor training_images(const StageContext& context) {
   return image_tensor(images, subset_indices(chosen / "subset.csv", images));
 }
 
-inline JudgedImages judged_images(const StageContext& context) {
+template <class = Once>
+JudgedImages judged_images(const StageContext& context) {
   JudgedImages images;
   const SafetensorsFile samples{context.artifacts.at<Samples>() / "samples.safetensors"};
   images.samples = to_tensor(samples, "images");
@@ -72,9 +74,11 @@ inline JudgedImages judged_images(const StageContext& context) {
   }
   return images;
 }
+D2C_COMPILED_ONCE(JudgedImages judged_images<>(const StageContext&))
 
-inline JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view name,
-                                      const JudgedImages& images, StageContext& context) {
+template <class = Once>
+JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view name,
+                               const JudgedImages& images, StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   const auto cache =
       context.out.parent_path() /
@@ -96,6 +100,8 @@ inline JudgedFeatures judged_features(const FeatureExtractor& network, std::stri
                                    "features of training images", context.progress);
   return features;
 }
+D2C_COMPILED_ONCE(JudgedFeatures judged_features<>(const FeatureExtractor&, std::string_view,
+                                                   const JudgedImages&, StageContext&))
 
 /// The samples that come nearest to a training image, nearest first, with that image.
 inline void write_neighbours(const std::filesystem::path& path, const JudgedImages& images,
@@ -131,8 +137,9 @@ void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContex
                                            {"xxh3", hash_of_file(network->file())}});
 }
 
-inline void write_judgement(const JudgedImages& images, const Judgement& judgement,
-                            StageContext& context) {
+template <class = Once>
+void write_judgement(const JudgedImages& images, const Judgement& judgement,
+                     StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   nlohmann::ordered_json numbers = judgement.numbers;
   numbers["images"] = images.training.size(0);
@@ -145,6 +152,7 @@ inline void write_judgement(const JudgedImages& images, const Judgement& judgeme
   }
   write_file_atomically(context.out / "metrics.json", numbers.dump(1) + "\n");
 }
+D2C_COMPILED_ONCE(void write_judgement<>(const JudgedImages&, const Judgement&, StageContext&))
 
 } // namespace detail
 

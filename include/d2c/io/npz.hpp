@@ -15,6 +15,7 @@
 
 #include <zlib.h>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/dtype.hpp>
@@ -86,7 +87,8 @@ void put(std::string& out, T value) {
 
 /// Writes arrays as an .npz file, atomically; numpy.load opens it. All sizes are written as zip64,
 /// so there is no limit at 4 GiB. Failure if a span does not fit its shape or writing fails.
-inline void write_npz(const std::filesystem::path& path, const std::vector<NpzArray>& arrays) {
+template <class = Once>
+void write_npz(const std::filesystem::path& path, const std::vector<NpzArray>& arrays) {
   using npz_detail::put;
   AtomicFile file{path};
   std::uint64_t at = 0;
@@ -181,6 +183,7 @@ inline void write_npz(const std::filesystem::path& path, const std::vector<NpzAr
   write(end.data(), end.size());
   file.commit();
 }
+D2C_COMPILED_ONCE(void write_npz<>(const std::filesystem::path&, const std::vector<NpzArray>&))
 
 /// An .npz file without compression, mapped. InputError on a damaged, compressed or foreign file,
 /// on Fortran order, and on dtypes beyond plain little-endian numbers.

@@ -13,6 +13,7 @@
 
 #include <png.h>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/mapped_file.hpp>
@@ -60,13 +61,16 @@ inline std::vector<std::uint8_t> encode_png(std::span<const std::uint8_t> pixels
 }
 
 /// Writes a PNG file atomically. Failure if the sizes do not fit or the file cannot be written.
-inline void write_png(const std::filesystem::path& path, std::span<const std::uint8_t> pixels,
-                      int width, int height, int channels) {
+template <class = Once>
+void write_png(const std::filesystem::path& path, std::span<const std::uint8_t> pixels, int width,
+               int height, int channels) {
   const auto encoded = encode_png(pixels, width, height, channels);
   AtomicFile file{path};
   file.write(encoded.data(), encoded.size());
   file.commit();
 }
+D2C_COMPILED_ONCE(void write_png<>(const std::filesystem::path&, std::span<const std::uint8_t>, int,
+                                   int, int))
 
 /// Decodes a PNG of 8-bit (or smaller) grey or RGB; palettes become RGB. InputError on another
 /// format, 16 bits, transparency, damage, or a header that claims more pixels than the file can
@@ -112,9 +116,11 @@ inline PngImage decode_png(const std::string& where, std::span<const std::byte> 
 }
 
 /// Reads a PNG file; InputError as decode_png.
-inline PngImage read_png(const std::filesystem::path& path) {
+template <class = Once>
+PngImage read_png(const std::filesystem::path& path) {
   const MappedFile file{path};
   return decode_png(path.string(), file.bytes());
 }
+D2C_COMPILED_ONCE(PngImage read_png<>(const std::filesystem::path&))
 
 } // namespace d2c

@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/dtype.hpp>
@@ -106,9 +107,9 @@ struct SafetensorsTensor {
 
 /// Writes `tensors` in one go, widest dtype first (as the reference writer does), otherwise in the
 /// given order. Failure if a span does not fit its shape or the file cannot be written.
-inline void write_safetensors(const std::filesystem::path& path,
-                              std::vector<SafetensorsTensor> tensors,
-                              const std::map<std::string, std::string>& metadata = {}) {
+template <class = Once>
+void write_safetensors(const std::filesystem::path& path, std::vector<SafetensorsTensor> tensors,
+                       const std::map<std::string, std::string>& metadata = {}) {
   std::stable_sort(tensors.begin(), tensors.end(),
                    [](const SafetensorsTensor& a, const SafetensorsTensor& b) {
                      return bits_of(a.dtype) > bits_of(b.dtype);
@@ -129,5 +130,8 @@ inline void write_safetensors(const std::filesystem::path& path,
   }
   writer.commit();
 }
+D2C_COMPILED_ONCE(void write_safetensors<>(const std::filesystem::path&,
+                                           std::vector<SafetensorsTensor>,
+                                           const std::map<std::string, std::string>&))
 
 } // namespace d2c

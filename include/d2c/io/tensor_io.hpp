@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors.hpp>
@@ -103,7 +104,8 @@ inline Tensor to_tensor(const SafetensorsFile& file, std::string_view name, at::
 }
 
 /// Every tensor of a safetensors file, on the CPU.
-inline std::map<std::string, Tensor> load_safetensors(const std::filesystem::path& path) {
+template <class = Once>
+std::map<std::string, Tensor> load_safetensors(const std::filesystem::path& path) {
   const SafetensorsFile file{path};
   std::map<std::string, Tensor> tensors;
   for (const std::string& name : file.names()) {
@@ -111,12 +113,14 @@ inline std::map<std::string, Tensor> load_safetensors(const std::filesystem::pat
   }
   return tensors;
 }
+D2C_COMPILED_ONCE(std::map<std::string, Tensor> load_safetensors<>(const std::filesystem::path&))
 
 /// Writes tensors (any device, any strides) as one safetensors file, atomically. Contiguous CPU
 /// tensors are not copied. Failure if the file cannot be written.
-inline void save_tensors(const std::filesystem::path& path,
-                         const std::vector<std::pair<std::string, Tensor>>& tensors,
-                         const std::map<std::string, std::string>& metadata = {}) {
+template <class = Once>
+void save_tensors(const std::filesystem::path& path,
+                  const std::vector<std::pair<std::string, Tensor>>& tensors,
+                  const std::map<std::string, std::string>& metadata = {}) {
   std::vector<Tensor> alive;
   std::vector<SafetensorsTensor> entries;
   alive.reserve(tensors.size());
@@ -131,6 +135,9 @@ inline void save_tensors(const std::filesystem::path& path,
   }
   write_safetensors(path, std::move(entries), metadata);
 }
+D2C_COMPILED_ONCE(void save_tensors<>(const std::filesystem::path&,
+                                      const std::vector<std::pair<std::string, Tensor>>&,
+                                      const std::map<std::string, std::string>&))
 
 /// Copies one tensor of a PyTorch checkpoint to a contiguous CPU tensor. InputError if it has no
 /// such tensor.
@@ -143,8 +150,9 @@ inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name
 
 /// Every tensor of a PyTorch checkpoint (or of what lies under the dotted name `under`), on the
 /// CPU. No code in the file is run. InputError as TorchCheckpoint.
-inline std::map<std::string, Tensor> load_torch_checkpoint(const std::filesystem::path& path,
-                                                           std::string_view under = {}) {
+template <class = Once>
+std::map<std::string, Tensor> load_torch_checkpoint(const std::filesystem::path& path,
+                                                    std::string_view under = {}) {
   const TorchCheckpoint checkpoint{path, under};
   std::map<std::string, Tensor> tensors;
   for (const std::string& name : checkpoint.names()) {
@@ -152,5 +160,7 @@ inline std::map<std::string, Tensor> load_torch_checkpoint(const std::filesystem
   }
   return tensors;
 }
+D2C_COMPILED_ONCE(std::map<std::string, Tensor> load_torch_checkpoint<>(
+    const std::filesystem::path&, std::string_view))
 
 } // namespace d2c

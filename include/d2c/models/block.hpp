@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/models/block_parameters.hpp>
 #include <d2c/models/fused_block.hpp>
 #include <d2c/ops/attention.hpp>
@@ -108,7 +109,8 @@ struct BlockFunction : torch::autograd::Function<BlockFunction> {
 };
 
 /// One block, recorded for backward only when gradients are on. The block must outlive the graph.
-inline Tensor apply_block(const Block& block, const Tensor& x, const Tensor& modulation) {
+template <class = Once>
+Tensor apply_block(const Block& block, const Tensor& x, const Tensor& modulation) {
   if (at::GradMode::is_enabled()) {
     return BlockFunction::apply(x, modulation, &block);
   }
@@ -116,5 +118,6 @@ inline Tensor apply_block(const Block& block, const Tensor& x, const Tensor& mod
              ? fused_blocks_inference({&block, 1}, x.contiguous(), {&modulation, 1})
              : block_forward(block, x, modulation, nullptr);
 }
+D2C_COMPILED_ONCE(Tensor apply_block<>(const Block&, const Tensor&, const Tensor&))
 
 } // namespace d2c

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/layer_norm_modulate.hpp>
 #include <d2c/ops/linear.hpp>
 #include <d2c/ops/timestep_features.hpp>
@@ -127,14 +128,16 @@ struct ConditionFunction : torch::autograd::Function<ConditionFunction> {
 };
 
 /// The modulation of all layers. The gradient stops here: times carry none.
-inline Tensor apply_condition(const ConditionEmbedding& layer, const Tensor& t,
-                              const Tensor& labels, const Tensor& text_labels,
-                              const Tensor& anchor) {
+template <class = Once>
+Tensor apply_condition(const ConditionEmbedding& layer, const Tensor& t, const Tensor& labels,
+                       const Tensor& text_labels, const Tensor& anchor) {
   if (!at::GradMode::is_enabled()) {
     ConditionSaved unused;
     return condition_forward(layer, t, labels, text_labels, unused);
   }
   return ConditionFunction::apply(t, labels, text_labels, anchor, &layer);
 }
+D2C_COMPILED_ONCE(Tensor apply_condition<>(const ConditionEmbedding&, const Tensor&, const Tensor&,
+                                           const Tensor&, const Tensor&))
 
 } // namespace d2c

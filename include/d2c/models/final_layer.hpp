@@ -1,6 +1,7 @@
 #pragma once
 /// The output layer: modulated layer norm, one matrix product, patches back to an image.
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/layer_norm_modulate.hpp>
 #include <d2c/ops/linear.hpp>
 #include <d2c/ops/patches.hpp>
@@ -45,13 +46,14 @@ struct FinalLayerFunction : torch::autograd::Function<FinalLayerFunction> {
   }
 };
 
-inline Tensor apply_final_layer(const FinalLayer& layer, const Tensor& x,
-                                const Tensor& modulation) {
+template <class = Once>
+Tensor apply_final_layer(const FinalLayer& layer, const Tensor& x, const Tensor& modulation) {
   if (!at::GradMode::is_enabled()) {
     const auto m = modulation.chunk(2, 1);
     return FinalLayerFunction::project(layer, layer_norm_modulate(x, m[0], m[1]).output);
   }
   return FinalLayerFunction::apply(x, modulation, &layer);
 }
+D2C_COMPILED_ONCE(Tensor apply_final_layer<>(const FinalLayer&, const Tensor&, const Tensor&))
 
 } // namespace d2c

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/models/block_parameters.hpp>
 #include <d2c/ops/cpu/block_kernels.hpp>
 #include <d2c/tensor/buffer_pool.hpp>
@@ -191,9 +192,10 @@ inline Tensor fused_block_forward(const Block& block, const Tensor& x, const Ten
 
 /// All `blocks` without keeping anything: every thread takes its images through as many blocks as
 /// have their packed matrices in the last-level cache together. modulations[i] is [B, 6 D].
-inline Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor& x,
-                                     std::span<const Tensor> modulations,
-                                     const cpu::BlockKernels& kernels = *cpu::block_kernels()) {
+template <class = Once>
+Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor& x,
+                              std::span<const Tensor> modulations,
+                              const cpu::BlockKernels& kernels = *cpu::block_kernels()) {
   using namespace fused_block_detail;
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
@@ -245,6 +247,9 @@ inline Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor
   }
   return out;
 }
+D2C_COMPILED_ONCE(Tensor fused_blocks_inference<>(std::span<const Block>, const Tensor&,
+                                                  std::span<const Tensor>,
+                                                  const cpu::BlockKernels&))
 
 /// Backward of fused_block_forward; results as block_backward. Each thread sums the parameter
 /// gradients of its images; the sums are added in the order of the images, so results repeat

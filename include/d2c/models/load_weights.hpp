@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/parameter_table.hpp>
@@ -16,8 +17,9 @@ namespace d2c {
 /// Copies every parameter `prefix` + name of `file` into the table, in any floating type. All or
 /// nothing: throws one InputError that lists each tensor that is missing, that has another shape,
 /// or that lies under the prefix without a place in the network, and then leaves the table alone.
-inline void load_weights(const WeightsFile& file, ParameterTable& parameters,
-                         const std::string& prefix = {}) {
+template <class = Once>
+void load_weights(const WeightsFile& file, ParameterTable& parameters,
+                  const std::string& prefix = {}) {
   const auto text = [](const std::vector<std::int64_t>& shape) {
     std::string sizes = "[";
     for (const std::int64_t extent : shape) {
@@ -52,6 +54,7 @@ inline void load_weights(const WeightsFile& file, ParameterTable& parameters,
     parameters.value(entry.name).copy_(file.read(prefix + entry.name));
   }
 }
+D2C_COMPILED_ONCE(void load_weights<>(const WeightsFile&, ParameterTable&, const std::string&))
 
 /// Loads a published state dict: a flat safetensors or PyTorch file, or a training checkpoint that
 /// keeps it under "ema" (taken first) or "model" (DiT's, SiT's and REPA's own). Errors as above.

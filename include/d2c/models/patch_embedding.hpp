@@ -1,6 +1,7 @@
 #pragma once
 /// The input layer: patches to tokens plus the frozen position embedding.
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/linear.hpp>
 #include <d2c/ops/patches.hpp>
 
@@ -48,13 +49,16 @@ struct PatchEmbeddingFunction : torch::autograd::Function<PatchEmbeddingFunction
 
 /// Tokens of an image. `anchor` is any leaf that requires a gradient: parameters take theirs
 /// directly, so something else has to keep the graph alive.
-inline Tensor apply_patch_embedding(const PatchEmbedding& layer, const Tensor& image,
-                                    const Tensor& anchor) {
+template <class = Once>
+Tensor apply_patch_embedding(const PatchEmbedding& layer, const Tensor& image,
+                             const Tensor& anchor) {
   if (!at::GradMode::is_enabled()) {
     return PatchEmbeddingFunction::embed(layer, patches_from_image(image, layer.patch),
                                          image.size(0));
   }
   return PatchEmbeddingFunction::apply(image, anchor, &layer);
 }
+D2C_COMPILED_ONCE(Tensor apply_patch_embedding<>(const PatchEmbedding&, const Tensor&,
+                                                 const Tensor&))
 
 } // namespace d2c

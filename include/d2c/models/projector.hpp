@@ -1,6 +1,7 @@
 #pragma once
 /// REPA's projector: three linear layers with SiLU, from tokens to the encoder's width.
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/linear.hpp>
 
 namespace d2c {
@@ -39,8 +40,10 @@ struct ProjectorFunction : torch::autograd::Function<ProjectorFunction> {
   }
 };
 
-inline Tensor apply_projector(const Projector& layer, const Tensor& x) {
+template <class = Once>
+Tensor apply_projector(const Projector& layer, const Tensor& x) {
   return ProjectorFunction::apply(x, &layer);
 }
+D2C_COMPILED_ONCE(Tensor apply_projector<>(const Projector&, const Tensor&))
 
 } // namespace d2c

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/score/score_config.hpp>
 
@@ -27,8 +28,9 @@ namespace d2c {
 /// What the estimator asks of `columns` it checks itself. `published` is the file of the network's
 /// published weights, or empty: a network that has some is trained from scratch only where
 /// `checkpoint` says so.
-inline void check_score_config(const ScoreConfig& config, Problems& problems,
-                               std::string_view published = {}) {
+template <class = Once>
+void check_score_config(const ScoreConfig& config, Problems& problems,
+                        std::string_view published = {}) {
   const auto expect = [&](bool good, const char* key, const char* expected, double found) {
     if (!good) {
       char number[32];
@@ -72,5 +74,6 @@ inline void check_score_config(const ScoreConfig& config, Problems& problems,
                  "expected \"muon\" or \"adamw\", found \"" + config.optimizer + "\"");
   }
 }
+D2C_COMPILED_ONCE(void check_score_config<>(const ScoreConfig&, Problems&, std::string_view))
 
 } // namespace d2c

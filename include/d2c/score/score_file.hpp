@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/csv.hpp>
 
@@ -26,14 +27,16 @@ struct ScoredImage {
 };
 
 /// Writes scores.csv atomically, in the given order. Failure if it cannot be written.
-inline void write_scores(const std::filesystem::path& path,
-                         const std::vector<ScoredImage>& images) {
+template <class = Once>
+void write_scores(const std::filesystem::path& path, const std::vector<ScoredImage>& images) {
   CsvWriter table{path, {"id", "path", "class", "score", "standard_error"}};
   for (const ScoredImage& image : images) {
     table.row(image.id, image.path, image.label, image.score, image.standard_error);
   }
   table.commit();
 }
+D2C_COMPILED_ONCE(void write_scores<>(const std::filesystem::path&,
+                                      const std::vector<ScoredImage>&))
 
 /// A scores.csv in memory; owns the texts that its rows refer to.
 class ScoreFile {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/score/score_column.hpp>
 
@@ -32,10 +33,10 @@ struct ScoreTable {
 /// strata, not independent draws, so for a grid the number is an upper estimate: it counts the
 /// smooth change of an image's difficulty with time as if it were noise. Undefined with fewer than
 /// two pairs or a class of one image. InputError if sizes disagree or a weight is not positive.
-[[nodiscard]] inline ScoreTable score_table(std::span<const float> losses,
-                                            std::span<const ScoreColumn> columns,
-                                            std::span<const std::int32_t> labels,
-                                            std::span<const double> weights = {}) {
+template <class = Once>
+[[nodiscard]] ScoreTable
+score_table(std::span<const float> losses, std::span<const ScoreColumn> columns,
+            std::span<const std::int32_t> labels, std::span<const double> weights = {}) {
   const std::size_t n = labels.size();
   const std::size_t width = columns.size();
   if (width == 0 || losses.size() != n * width) {
@@ -132,5 +133,7 @@ struct ScoreTable {
   }
   return table;
 }
+D2C_COMPILED_ONCE(ScoreTable score_table<>(std::span<const float>, std::span<const ScoreColumn>,
+                                           std::span<const std::int32_t>, std::span<const double>))
 
 } // namespace d2c

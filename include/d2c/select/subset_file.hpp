@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/csv.hpp>
 #include <d2c/select/subset_row.hpp>
@@ -15,17 +16,20 @@
 namespace d2c {
 
 /// Writes subset.csv atomically, in the given order; NaN is an empty field.
-inline void write_subset(const std::filesystem::path& path, const std::vector<SubsetRow>& rows) {
+template <class = Once>
+void write_subset(const std::filesystem::path& path, const std::vector<SubsetRow>& rows) {
   CsvWriter table{path, {"id", "path", "class", "rank", "score", "standard_error"}};
   for (const SubsetRow& row : rows) {
     table.row(row.id, row.path, row.label, row.rank, row.score, row.standard_error);
   }
   table.commit();
 }
+D2C_COMPILED_ONCE(void write_subset<>(const std::filesystem::path&, const std::vector<SubsetRow>&))
 
 /// Reads subset.csv. InputError on missing columns, fields that are no numbers, an id that comes
 /// twice, and a file without rows.
-inline std::vector<SubsetRow> read_subset(const std::filesystem::path& path) {
+template <class = Once>
+std::vector<SubsetRow> read_subset(const std::filesystem::path& path) {
   CsvReader reader{path};
   const std::size_t id = reader.column("id");
   const std::size_t file = reader.column("path");
@@ -58,5 +62,6 @@ inline std::vector<SubsetRow> read_subset(const std::filesystem::path& path) {
   }
   return rows;
 }
+D2C_COMPILED_ONCE(std::vector<SubsetRow> read_subset<>(const std::filesystem::path&))
 
 } // namespace d2c

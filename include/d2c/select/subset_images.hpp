@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/select/subset_file.hpp>
@@ -16,8 +17,9 @@ namespace d2c {
 
 /// The index in `images` of every row of the subset.csv at `path`, in its order. InputError if an
 /// id is not in the data set, or is of another class there.
-inline std::vector<std::int64_t> subset_indices(const std::filesystem::path& path,
-                                                const ImageSet& images) {
+template <class = Once>
+std::vector<std::int64_t> subset_indices(const std::filesystem::path& path,
+                                         const ImageSet& images) {
   std::unordered_map<std::string_view, std::int64_t> by_id;
   by_id.reserve(images.ids.size());
   for (std::int64_t i = 0; i < images.size(); ++i) {
@@ -41,5 +43,7 @@ inline std::vector<std::int64_t> subset_indices(const std::filesystem::path& pat
   }
   return indices;
 }
+D2C_COMPILED_ONCE(std::vector<std::int64_t> subset_indices<>(const std::filesystem::path&,
+                                                             const ImageSet&))
 
 } // namespace d2c

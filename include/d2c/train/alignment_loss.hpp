@@ -1,6 +1,7 @@
 #pragma once
 /// The body of the policy REPAAlign: the alignment loss with a written-out gradient.
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/repa_align.hpp>
@@ -50,7 +51,8 @@ public:
 /// Lengths are at least 1e-12 and computed in float32 (float64 for float64 input) whatever the
 /// dtype: in half precision they overflow. Targets get no gradient. Throws InputError on unequal
 /// shapes.
-inline Tensor alignment_loss(REPAAlign, const Tensor& projected, const Tensor& targets) {
+template <class = Once>
+Tensor alignment_loss(REPAAlign, const Tensor& projected, const Tensor& targets) {
   if (projected.sizes() != targets.sizes()) {
     const auto text = [](const Tensor& tensor) {
       std::string sizes;
@@ -64,5 +66,6 @@ inline Tensor alignment_loss(REPAAlign, const Tensor& projected, const Tensor& t
   }
   return detail::NegativeMeanCosine::apply(projected, targets);
 }
+D2C_COMPILED_ONCE(Tensor alignment_loss<>(REPAAlign, const Tensor&, const Tensor&))
 
 } // namespace d2c

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/train/data_order.hpp>
 
@@ -21,9 +22,10 @@ struct DroppedLabels {
 /// or by two independent ones at the same rate, as in the code the paper descends from (then both
 /// are null for rate^2 of them). `labels` are those of the visited images. A visit's draws do not
 /// depend on its batch.
-inline DroppedLabels drop_conditions(std::uint64_t seed, std::span<const Visit> visits,
-                                     std::span<const std::int64_t> labels, std::int64_t classes,
-                                     double rate, bool joint) {
+template <class = Once>
+DroppedLabels drop_conditions(std::uint64_t seed, std::span<const Visit> visits,
+                              std::span<const std::int64_t> labels, std::int64_t classes,
+                              double rate, bool joint) {
   DroppedLabels dropped{{labels.begin(), labels.end()}, {labels.begin(), labels.end()}};
   for (std::size_t i = 0; i < visits.size(); ++i) {
     Draw draw{seed, Stream::class_drop, visits[i].epoch,
@@ -40,5 +42,8 @@ inline DroppedLabels drop_conditions(std::uint64_t seed, std::span<const Visit> 
   }
   return dropped;
 }
+D2C_COMPILED_ONCE(DroppedLabels drop_conditions<>(std::uint64_t, std::span<const Visit>,
+                                                  std::span<const std::int64_t>, std::int64_t,
+                                                  double, bool))
 
 } // namespace d2c

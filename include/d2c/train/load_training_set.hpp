@@ -9,6 +9,7 @@
 
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/image_set.hpp>
@@ -22,7 +23,8 @@ namespace d2c {
 /// pack, that is the condensed pack; otherwise the rows of subset.csv from the source, mapped to
 /// model space. Both have the same images in the same order. Throws InputError naming the file and
 /// what it lacks, Failure if no earlier stage left one.
-inline TrainingSet load_training_set(StageContext& context, bool text, bool visual) {
+template <class = Once>
+TrainingSet load_training_set(StageContext& context, bool text, bool visual) {
   const std::filesystem::path& chosen = context.artifacts.at<Subset>();
   const bool begins_with_pack =
       context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen;
@@ -65,5 +67,6 @@ inline TrainingSet load_training_set(StageContext& context, bool text, bool visu
   }
   return set;
 }
+D2C_COMPILED_ONCE(TrainingSet load_training_set<>(StageContext&, bool, bool))
 
 } // namespace d2c

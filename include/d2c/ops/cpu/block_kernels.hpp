@@ -89,6 +89,7 @@ inline constexpr float layer_norm_epsilon_float = 1e-6f;
 namespace d2c::cpu::avx512 {
 #define D2C_CPU_LANES 16
 // clang-format off
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/cpu/lanes.inl>
 #include <d2c/ops/cpu/matrix.inl>
 #include <d2c/ops/cpu/attention.inl>
@@ -149,7 +150,8 @@ struct BlockKernels {
 enum class InstructionSet { avx2, avx512 };
 
 /// The kernels for `set`, or null where this CPU lacks it.
-inline const BlockKernels* block_kernels(InstructionSet set) {
+template <class = Once>
+const BlockKernels* block_kernels(InstructionSet set) {
 #if defined(__x86_64__)
   static constexpr BlockKernels wide{"avx512",
                                      avx512::forward_scratch,
@@ -177,6 +179,7 @@ inline const BlockKernels* block_kernels(InstructionSet set) {
   return nullptr;
 #endif
 }
+D2C_COMPILED_ONCE(const BlockKernels* block_kernels<>(InstructionSet))
 
 /// The widest kernels this CPU runs, or null.
 inline const BlockKernels* block_kernels() {
