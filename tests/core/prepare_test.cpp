@@ -75,7 +75,7 @@ private:
 
 /// Small images in small shards.
 d2c::PrepareOptions small(int threads = 1) {
-  return {.image_size = 24, .shard_images = 8, .refused_share = 0.2, .threads = threads};
+  return {.height = 24, .width = 24, .shard_images = 8, .refused_share = 0.2, .threads = threads};
 }
 
 d2c::PrepareResult prepare(const d2c::ImageSource& source, const fs::path& folder,
@@ -189,6 +189,44 @@ TEST_CASE("prepare: more refused files than the share end the call, and are trie
   CHECK(result.shards_made >= 2);
   prepare(Pictures(40), scratch / "fresh", options);
   CHECK(files_of(folder) == files_of(scratch / "fresh"));
+}
+
+TEST_CASE("prepare: images of the right size stay as they are, even where none could be cropped") {
+  const ScratchFolder scratch;
+  const Pictures source(1);
+  auto options = small();
+  options.refused_share = 1;
+  const auto decoded = source.decode(0);
+  options.width = decoded.width;
+  options.height = decoded.height + 1;
+  CHECK_THROWS_AS(prepare(source, scratch / "set", options), d2c::InputError);
+  CHECK_THAT(
+      d2c_test::content(scratch / "set" / "refused.csv"),
+      Contains("expected an image of 20 x 21, which is no square to crop to, found 20 x 20"));
+
+  // 57 x 73, all of them.
+  class Equal : public Pictures {
+  public:
+    using Pictures::Pictures;
+
+    [[nodiscard]] d2c::DecodedImage decode(std::int64_t) const override {
+      return Pictures::decode(1);
+    }
+  };
+
+  const Equal equal(3);
+  options.width = 57;
+  options.height = 73;
+  CHECK(prepare(equal, scratch / "equal", options).images == 3);
+  const auto set = d2c::open_prepared(scratch / "equal");
+  CHECK(set.height == 73);
+  CHECK(set.width == 57);
+  const auto rgb = equal.decode(0).rgb;
+  bool same = true;
+  for (std::size_t k = 0; k < rgb.size(); ++k) {
+    same = same && set.image(2)[k % 3 * 57 * 73 + k / 3] == rgb[k];
+  }
+  CHECK(same);
 }
 
 TEST_CASE("prepare: a class of which nothing is left is refused by name") {

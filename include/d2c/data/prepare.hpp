@@ -32,7 +32,8 @@
 namespace d2c {
 
 struct PrepareOptions {
-  int image_size = 256;
+  int height = 256; ///< of the images that come out
+  int width = 256;
   std::int64_t shard_images = 512; ///< files of the source per shard
   double refused_share = 0.01;     ///< InputError if more of the files than this are refused
   int threads = 1;
@@ -77,7 +78,8 @@ inline std::vector<ShardPlan> shard_plans(const ImageSource& source,
     plan.count = std::min(options.shard_images, source.size() - first);
     plan.file = PreparedShard::file_name(plans.size());
     std::string text = std::string(PreparedShard::format) + " adm centre crop " +
-                       std::to_string(options.image_size) + "\n";
+                       std::to_string(options.height) + " x " + std::to_string(options.width) +
+                       "\n";
     for (std::int64_t i = first; i < first + plan.count; ++i) {
       text += std::to_string(source.label(i)) + " " + source.id(i);
       text.push_back('\0');
@@ -188,12 +190,24 @@ private:
     const auto index = static_cast<std::size_t>(row);
     try {
       DecodedImage decoded = source_.decode(shard.plan->first + row);
-      const ByteImage square = adm_centre_crop(
-          {decoded.width, decoded.height, 3, std::move(decoded.rgb)}, options_.image_size);
-      separate_colours(square, shard.pixels.data() + index * image_bytes());
+      ByteImage image{decoded.width, decoded.height, 3, std::move(decoded.rgb)};
+      if (image.width != options_.width || image.height != options_.height) {
+        image = crop(std::move(image), source_.id(shard.plan->first + row));
+      }
+      separate_colours(image, shard.pixels.data() + index * image_bytes());
     } catch (const InputError& refusal) {
       shard.reasons[index] = refusal.what();
     }
+  }
+
+  [[nodiscard]] ByteImage crop(ByteImage image, const std::string& id) const {
+    using resample_detail::size_text;
+    if (options_.width != options_.height) {
+      throw InputError(id + ": expected an image of " + size_text(options_.width, options_.height) +
+                       ", which is no square to crop to, found " +
+                       size_text(image.width, image.height));
+    }
+    return adm_centre_crop(std::move(image), options_.width);
   }
 
   /// The shard, if this was its last image.
@@ -224,9 +238,9 @@ private:
       std::memmove(to, shard.pixels.data() + index * image_bytes(), image_bytes());
       to += image_bytes();
     }
-    PreparedShard::write(folder_ / shard.plan->file, shard.plan->recipe, options_.image_size,
-                         {shard.pixels.data(), labels.size() * image_bytes()}, labels, ids,
-                         refused);
+    PreparedShard::write(folder_ / shard.plan->file, shard.plan->recipe, options_.height,
+                         options_.width, {shard.pixels.data(), labels.size() * image_bytes()},
+                         labels, ids, refused);
     const std::lock_guard guard(mutex_);
     open_.remove_if([&](const OpenShard& one) { return &one == &shard; });
     stopped_ = stopped_ || refused_ > most_refused_;
@@ -234,8 +248,7 @@ private:
   }
 
   [[nodiscard]] std::size_t image_bytes() const {
-    const auto side = static_cast<std::size_t>(options_.image_size);
-    return 3 * side * side;
+    return 3 * static_cast<std::size_t>(options_.height) * static_cast<std::size_t>(options_.width);
   }
 
   const ImageSource& source_;
@@ -284,24 +297,24 @@ inline void require_options(const ImageSource& source, const PrepareOptions& opt
   if (source.size() < 1) {
     throw InputError("preparing images: expected at least one image, found none");
   }
-  if (options.image_size < 1 || options.shard_images < 1) {
-    throw InputError("preparing images: expected an image size and a shard size of at least 1, "
-                     "found " +
-                     std::to_string(options.image_size) + " and " +
+  if (options.height < 1 || options.width < 1 || options.shard_images < 1) {
+    throw InputError("preparing images: expected sizes and shards of at least 1, found " +
+                     resample_detail::size_text(options.width, options.height) + " and shards of " +
                      std::to_string(options.shard_images));
   }
 }
 
 } // namespace prepare_detail
 
-/// Fills `folder` (which exists) with the images of `source`, decoded and cropped to squares by
-/// adm_centre_crop: shards of consecutive images (prepared_shard.hpp), `refused.csv` (id, reason)
-/// with the files that could not be decoded, and `prepared.json` last. The bytes depend on the
-/// source and the options alone, not on threads or interruptions: shards that are there and sound
-/// are kept, so a killed call loses the two it was working on. At most two shards are held in
-/// memory. InputError if more files than refused_share are refused or a class lost all its images;
-/// shards with refused files are removed then, so that the next call tries those files again.
-/// Failure if a file cannot be written.
+/// Fills `folder` (which exists) with the images of `source`, decoded: those of the right size as
+/// they are, others cropped by adm_centre_crop, which needs a square. It leaves shards of
+/// consecutive images (prepared_shard.hpp), `refused.csv` (id, reason) with the files that could
+/// not be decoded, and `prepared.json` last. The bytes depend on the source and the options alone,
+/// not on threads or interruptions: shards that are there and sound are kept, so a killed call
+/// loses the two it was working on. At most two shards are held in memory. InputError if more files
+/// than refused_share are refused or a class lost all its images; shards with refused files are
+/// removed then, so that the next call tries those files again. Failure if a file cannot be
+/// written.
 inline PrepareResult prepare(const ImageSource& source, const std::filesystem::path& folder,
                              const PrepareOptions& options, Progress& progress) {
   using namespace prepare_detail;
@@ -336,7 +349,8 @@ inline PrepareResult prepare(const ImageSource& source, const std::filesystem::p
 
   PreparedFolder record;
   record.recipe = hash_of_text(recipes);
-  record.image_size = options.image_size;
+  record.height = options.height;
+  record.width = options.width;
   record.class_names = source.class_names();
   std::vector<RefusedImage> refused;
   std::vector<std::filesystem::path> incomplete;

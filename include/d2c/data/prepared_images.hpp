@@ -30,7 +30,8 @@ struct PreparedFolder {
   };
 
   std::string recipe; ///< of all shards: what the folder is made from
-  int image_size = 0;
+  int height = 0;
+  int width = 0;
   std::int64_t images = 0;
   std::int64_t refused = 0;
   std::vector<std::string> class_names;
@@ -42,7 +43,8 @@ struct PreparedFolder {
     nlohmann::ordered_json json;
     json["format"] = PreparedShard::format;
     json["recipe"] = recipe;
-    json["image_size"] = image_size;
+    json["height"] = height;
+    json["width"] = width;
     json["images"] = images;
     json["refused"] = refused;
     json["class_names"] = class_names;
@@ -71,7 +73,8 @@ struct PreparedFolder {
         return std::nullopt;
       }
       found.recipe = json.at("recipe").get<std::string>();
-      found.image_size = json.at("image_size").get<int>();
+      found.height = json.at("height").get<int>();
+      found.width = json.at("width").get<int>();
       found.images = json.at("images").get<std::int64_t>();
       found.refused = json.at("refused").get<std::int64_t>();
       found.class_names = json.at("class_names").get<std::vector<std::string>>();
@@ -104,7 +107,8 @@ inline ImageSet open_prepared(const std::filesystem::path& folder) {
   }
   ImageSet set;
   set.channels = 3;
-  set.height = set.width = record->image_size;
+  set.height = record->height;
+  set.width = record->width;
   set.class_names = record->class_names;
   set.origin = folder.string();
   const auto shards = std::make_shared<std::vector<PreparedShard>>();
@@ -112,7 +116,8 @@ inline ImageSet open_prepared(const std::filesystem::path& folder) {
   std::string hashes;
   for (const PreparedFolder::Shard& stored : record->shards) {
     const PreparedShard& shard = shards->emplace_back(folder / stored.file);
-    if (shard.image_size() != record->image_size || shard.xxh3() != stored.xxh3) {
+    if (shard.height() != record->height || shard.width() != record->width ||
+        shard.xxh3() != stored.xxh3) {
       throw InputError((folder / stored.file).string() + ": expected the shard that " +
                        PreparedFolder::file_name + " names (xxh3 " + stored.xxh3 +
                        "), found another (xxh3 " + shard.xxh3() + ")");

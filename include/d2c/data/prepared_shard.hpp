@@ -2,6 +2,7 @@
 /// One file of a prepared data set: images of one size with labels and names, and which files of
 /// the source were refused. Torch-free.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -27,7 +28,7 @@ struct RefusedImage {
   std::string reason; ///< one sentence
 };
 
-/// Tensors `images` U8 [n, 3, S, S], `labels` I64 [n], `ids` U8 (the names, a zero byte behind
+/// Tensors `images` U8 [n, 3, H, W], `labels` I64 [n], `ids` U8 (the names, a zero byte behind
 /// each) and `refused` U8 (name and reason in turn, a zero byte behind each). Metadata: `format`,
 /// `recipe` (what the file is made from, see prepare.hpp) and `xxh3` of the content.
 class PreparedShard {
@@ -41,9 +42,10 @@ public:
     return name;
   }
 
-  /// Writes a file atomically and returns its xxh3; `images` is [labels.size(), 3, size, size].
-  static std::string write(const std::filesystem::path& path, const std::string& recipe, int size,
-                           std::span<const std::uint8_t> images,
+  /// Writes a file atomically and returns its xxh3; `images` is
+  /// [labels.size(), 3, height, width].
+  static std::string write(const std::filesystem::path& path, const std::string& recipe, int height,
+                           int width, std::span<const std::uint8_t> images,
                            const std::vector<std::int64_t>& labels,
                            const std::vector<std::string>& ids,
                            const std::vector<RefusedImage>& refused) {
@@ -62,7 +64,7 @@ public:
         content_hash(bytes_of(labels), bytes_of(images), bytes_of(names), bytes_of(reasons));
     SafetensorsWriter writer(path,
                              {{"labels", DType::I64, {count}},
-                              {"images", DType::U8, {count, 3, size, size}},
+                              {"images", DType::U8, {count, 3, height, width}},
                               {"ids", DType::U8, {static_cast<std::int64_t>(names.size())}},
                               {"refused", DType::U8, {static_cast<std::int64_t>(reasons.size())}}},
                              {{"format", format}, {"recipe", recipe}, {"xxh3", hash}});
@@ -88,10 +90,10 @@ public:
     const auto& images = file_.entry("images");
     labels_ = file_.values<std::int64_t>("labels");
     expect(images.dtype == DType::U8 && images.shape.size() == 4 && images.shape[1] == 3 &&
-               images.shape[2] == images.shape[3] &&
                images.shape[0] == static_cast<std::int64_t>(labels_.size()),
-           "square RGB images, one for each label", "another shape");
-    size_ = static_cast<int>(images.shape[2]);
+           "RGB images, one for each label", "another shape");
+    height_ = static_cast<int>(images.shape[2]);
+    width_ = static_cast<int>(images.shape[3]);
     ids_ = texts("ids");
     expect(ids_.size() == labels_.size(),
            "a name for each of " + std::to_string(labels_.size()) + " images",
@@ -107,7 +109,9 @@ public:
 
   [[nodiscard]] std::string xxh3() const { return text("xxh3"); }
 
-  [[nodiscard]] int image_size() const { return size_; }
+  [[nodiscard]] int height() const { return height_; }
+
+  [[nodiscard]] int width() const { return width_; }
 
   [[nodiscard]] const std::vector<std::int64_t>& labels() const { return labels_; }
 
@@ -115,9 +119,9 @@ public:
 
   [[nodiscard]] const std::vector<RefusedImage>& refused() const { return refused_; }
 
-  /// Image i [3, size, size]; valid as long as the shard lives.
+  /// Image i [3, height, width]; valid as long as the shard lives.
   [[nodiscard]] const std::uint8_t* image(std::size_t i) const {
-    const auto pixels = static_cast<std::size_t>(size_) * static_cast<std::size_t>(size_);
+    const auto pixels = static_cast<std::size_t>(height_) * static_cast<std::size_t>(width_);
     return reinterpret_cast<const std::uint8_t*>(file_.entry("images").bytes.data()) +
            3 * pixels * i;
   }
@@ -157,7 +161,8 @@ private:
   }
 
   SafetensorsFile file_;
-  int size_ = 0;
+  int height_ = 0;
+  int width_ = 0;
   std::vector<std::int64_t> labels_;
   std::vector<std::string> ids_;
   std::vector<RefusedImage> refused_;
