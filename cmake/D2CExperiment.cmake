@@ -1,18 +1,21 @@
 # d2c_add_experiment: the one line that makes a program of an experiment. Part of the installed
 # package.
 #
-#   d2c_add_experiment(NAME name SOURCE file.cpp [CONFIG file.toml])
-#   d2c_add_experiment(NAME name PIPELINE type HEADER file.hpp [CONFIG file.toml])
+#   d2c_add_experiment(NAME name SOURCE file.cpp [CONFIG file.toml] [HEADER_ONLY])
+#   d2c_add_experiment(NAME name PIPELINE type HEADER file.hpp [CONFIG file.toml] [HEADER_ONLY])
 #
 # The second form writes the main function: HEADER defines the pipeline type named by PIPELINE.
+# Experiments share one library of the bodies that do not depend on their types (d2c::compiled, see
+# D2CCompiled.cmake); with HEADER_ONLY a program compiles everything itself.
 # The program is built into CMAKE_RUNTIME_OUTPUT_DIRECTORY (default: the current build folder), its
 # configuration is copied and installed beside it. CTest gets NAME.describe, which prints the
 # pipeline with its configuration and computes nothing.
 
 include_guard()
+include("${CMAKE_CURRENT_LIST_DIR}/D2CCompiled.cmake")
 
 function(d2c_add_experiment)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SOURCE;PIPELINE;HEADER;CONFIG" "")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "HEADER_ONLY" "NAME;SOURCE;PIPELINE;HEADER;CONFIG" "")
   if(NOT arg_NAME MATCHES "^[A-Za-z0-9_.-]+$")
     message(FATAL_ERROR "d2c_add_experiment: NAME is '${arg_NAME}', expected letters, digits, '_', '-' and '.'.")
   endif()
@@ -51,7 +54,12 @@ int main(int argc, char** argv) { return d2c::run<@arg_PIPELINE@>(argc, argv); }
   endif()
 
   add_executable(${arg_NAME} "${arg_SOURCE}")
-  target_link_libraries(${arg_NAME} PRIVATE d2c::d2c)
+  if(arg_HEADER_ONLY)
+    target_link_libraries(${arg_NAME} PRIVATE d2c::d2c)
+  else()
+    d2c_add_compiled_library()
+    target_link_libraries(${arg_NAME} PRIVATE d2c::compiled)
+  endif()
   set_target_properties(${arg_NAME} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   if(TARGET d2c_warnings)
     target_link_libraries(${arg_NAME} PRIVATE d2c_warnings)

@@ -20,5 +20,6 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/cmake/D2CDependencies.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/D2CTorch.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/D2CCudart.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/D2CCompiled.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/D2CExperiment.cmake"
   DESTINATION "${d2c_package_folder}")
