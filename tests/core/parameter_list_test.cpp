@@ -105,6 +105,37 @@ TEST_CASE("parameter list: adaLN matrices lie one after another") {
   CHECK(seen == 13);
 }
 
+TEST_CASE("parameter list: REG-XL/2 on DINOv2-B has the published names and total") {
+  NetworkShape shape;
+  shape.size = sizes::XL(2);
+  shape.align_depth = 8;
+  shape.align_width = 768;
+  shape.class_token_width = 768;
+  CHECK(parameter_count(shape) == 685'017'360);
+  const auto list = parameter_list(shape);
+  CHECK(list.size() == 304);
+  const auto entry = [&](const std::string& name) {
+    for (const auto& candidate : list) {
+      if (candidate.name == name) {
+        return candidate;
+      }
+    }
+    return ParameterEntry{};
+  };
+  using Sizes = std::vector<std::int64_t>;
+  CHECK(entry("cls_projectors2.weight").shape == Sizes{1152, 768});
+  CHECK(entry("cls_projectors2.bias").shape == Sizes{1152});
+  CHECK(entry("wg_norm.weight").shape == Sizes{1152});
+  CHECK(entry("wg_norm.weight").initialisation == Initialisation::ones);
+  CHECK(entry("wg_norm.bias").shape == Sizes{1152});
+  CHECK(entry("final_layer.linear_cls.weight").shape == Sizes{768, 1152});
+  CHECK(entry("final_layer.linear_cls.weight").initialisation == Initialisation::zeros);
+  CHECK(entry("final_layer.linear_cls.bias").shape == Sizes{768});
+  CHECK(entry("projectors.0.4.weight").shape == Sizes{768, 2048});
+  CHECK(entry("pos_embed").shape == Sizes{1, 257, 1152});
+  CHECK(shape.sequence() == 257);
+}
+
 TEST_CASE("parameter list: impossible shapes are refused") {
   const auto refused = [](auto change) {
     auto shape = dit(sizes::S(2));
@@ -119,6 +150,14 @@ TEST_CASE("parameter list: impossible shapes are refused") {
   refused([](NetworkShape& s) { s.text_embedding = true; });
   refused([](NetworkShape& s) { s.align_depth = 13; });
   refused([](NetworkShape& s) { s.align_depth = 3; });
+  refused([](NetworkShape& s) { s.class_token_width = -1; });
+  refused([](NetworkShape& s) { s.class_token_width = 768; }); // a DiT learns its variance
+  refused([](NetworkShape& s) {
+    s.learn_sigma = false;
+    s.class_token_width = 768;
+    s.align_depth = 4;
+    s.align_width = 384;
+  });
 }
 
 TEST_CASE("position embedding: golden values of XL/2") {

@@ -33,6 +33,11 @@ struct VisualTokens {
   static constexpr std::string_view name = "VisualTokens";
 };
 
+/// Class token of a vision encoder, one per kept image, as wide as its patch tokens.
+struct ClassTokens {
+  static constexpr std::string_view name = "ClassTokens";
+};
+
 /// Kept images and everything attached to them in one safetensors file.
 struct CondensedPack {
   static constexpr std::string_view name = "CondensedPack";

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <d2c/models/block.hpp>
+#include <d2c/models/class_token.hpp>
 #include <d2c/models/condition_embedding.hpp>
 #include <d2c/models/final_layer.hpp>
 #include <d2c/models/fused_block.hpp>
@@ -29,14 +31,16 @@ struct Conditioning {
 
 /// What the network returns.
 struct TransformerOutput {
-  Tensor prediction; ///< [B, C, H, W]
-  Tensor variance;   ///< [B, C, H, W] with learn_sigma, else undefined
-  Tensor projected;  ///< [B, N, align_width] if asked for, else undefined
+  Tensor prediction;  ///< [B, C, H, W]
+  Tensor variance;    ///< [B, C, H, W] with learn_sigma, else undefined
+  Tensor projected;   ///< [B, N, align_width] if asked for, else undefined; N counts a class token
+  Tensor class_token; ///< [B, class_token_width] of a network with a class token, else undefined
 };
 
 /// One diffusion transformer over its own parameter table (Peebles & Xie 2023; Ma et al. 2024;
-/// projector of Yu et al. 2025; text branch of D2C's Eq. 9). Backward adds every parameter's
-/// gradient to `parameters().gradients()`; the network must outlive the graphs it makes.
+/// projector of Yu et al. 2025; class token of Wu et al. 2025; text branch of D2C's Eq. 9).
+/// Backward adds every parameter's gradient to `parameters().gradients()`; the network must outlive
+/// the graphs it makes.
 class DiffusionTransformer {
 public:
   /// Allocates on `device` and draws the published initialisation from `seed`. `dtype` is float32
@@ -49,7 +53,9 @@ public:
     anchor_.set_requires_grad(true);
     parameters_.initialise(seed);
     auto positions = position_embedding(shape.grid_height(), shape.grid_width(), shape.size.width);
+    // The row of a class token, before the others, is zero.
     parameters_.value("pos_embed")
+        .narrow(1, shape.sequence() - shape.tokens(), shape.tokens())
         .copy_(at::from_blob(positions.data(), {1, shape.tokens(), shape.size.width}, at::kFloat));
     bind(resolved(path));
   }
@@ -85,10 +91,12 @@ public:
   }
 
   /// x [B, C, H, W], t [B] (network time: 0..999 for DiT, [0, 1] for SiT; never scaled here).
-  /// `with_projection` asks for the projector's output. Under NoGradGuard nothing is kept.
+  /// `with_projection` asks for the projector's output; `class_token` [B, class_token_width], at
+  /// the same time as x, goes with a network that has one. Under NoGradGuard nothing is kept.
   [[nodiscard]] TransformerOutput forward(const Tensor& x, const Tensor& t,
                                           const Conditioning& conditioning,
-                                          bool with_projection = false) const {
+                                          bool with_projection = false,
+                                          const Tensor& class_token = {}) const {
     const auto batch = x.size(0);
     require_sizes("input", x, {batch, shape_.channels, shape_.height, shape_.width});
     require_sizes("time", t, {batch});
@@ -106,10 +114,19 @@ public:
       throw InputError("network: a projection was asked for, but align_depth is 0");
     }
 
+    if (shape_.class_token_width > 0) {
+      require_sizes("class token", class_token, {batch, shape_.class_token_width});
+    } else if (class_token.defined()) {
+      throw InputError("network: a class token was given, but this network has none");
+    }
+
     const auto dtype = parameters_.values().scalar_type();
     const auto modulation = apply_condition(condition_, t, labels, text_labels, anchor_);
     const auto parts = modulation.split_with_sizes(modulation_widths_, 1);
     auto tokens = apply_patch_embedding(embedding_, x.to(dtype), anchor_);
+    if (shape_.class_token_width > 0) {
+      tokens = apply_class_token_embedding(class_embedding_, tokens, class_token.to(dtype));
+    }
     TransformerOutput output;
     if (!at::GradMode::is_enabled() && !with_projection &&
         blocks_.front().path == BlockPath::fused) {
@@ -122,7 +139,13 @@ public:
         }
       }
     }
-    const auto image = apply_final_layer(final_, tokens, parts.back());
+    Tensor image;
+    if (shape_.class_token_width > 0) {
+      std::tie(image, output.class_token) =
+          apply_final_layer(entangled_final_, tokens, parts.back());
+    } else {
+      image = apply_final_layer(final_, tokens, parts.back());
+    }
     if (shape_.learn_sigma) {
       output.prediction = image.narrow(1, 0, shape_.channels);
       output.variance = image.narrow(1, shape_.channels, shape_.channels);
@@ -174,8 +197,22 @@ private:
   void bind(BlockPath path) {
     const auto pool = std::make_shared<BufferPool>();
     const auto& table = parameters_;
-    embedding_ = {bind_linear(table, "x_embedder.proj"), table.value("pos_embed"),
-                  shape_.size.patch};
+    embedding_ = {
+        bind_linear(table, "x_embedder.proj"),
+        table.value("pos_embed").narrow(1, shape_.sequence() - shape_.tokens(), shape_.tokens()),
+        shape_.size.patch};
+    if (shape_.class_token_width > 0) {
+      class_embedding_ = {
+          bind_linear(table, "cls_projectors2"), table.value("wg_norm.weight"),
+          table.value("wg_norm.bias"),           table.gradient("wg_norm.weight"),
+          table.gradient("wg_norm.bias"),        table.value("pos_embed").narrow(1, 0, 1)};
+      entangled_final_ = {bind_linear(table, "final_layer.linear"),
+                          bind_linear(table, "final_layer.linear_cls"),
+                          shape_.size.patch,
+                          shape_.out_channels(),
+                          shape_.height,
+                          shape_.width};
+    }
     condition_.time_first = bind_linear(table, "t_embedder.mlp.0");
     condition_.time_second = bind_linear(table, "t_embedder.mlp.2");
     if (shape_.class_embedding) {
@@ -209,6 +246,8 @@ private:
   std::vector<Block> blocks_;
   std::vector<std::int64_t> modulation_widths_;
   FinalLayer final_;
+  ClassTokenEmbedding class_embedding_;
+  EntangledFinalLayer entangled_final_;
   Projector projector_;
 };
 

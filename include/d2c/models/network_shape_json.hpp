@@ -36,12 +36,16 @@ void for_each_shape_field(Shape& shape, Visit&& visit) {
 
 } // namespace detail
 
-/// One JSON object with every field; keys in a fixed order, so equal shapes give equal text.
+/// One JSON object with every field; keys in a fixed order, so equal shapes give equal text. The
+/// width of the class token is left out where there is none.
 inline std::string network_shape_to_json(const NetworkShape& shape) {
   nlohmann::ordered_json json;
   json["family"] = shape.family == Family::dit ? "dit" : "sit";
   detail::for_each_shape_field(shape,
                                [&](const char* name, const auto& field) { json[name] = field; });
+  if (shape.class_token_width > 0) {
+    json["class_token_width"] = shape.class_token_width;
+  }
   return json.dump();
 }
 
@@ -59,6 +63,7 @@ inline NetworkShape network_shape_from_json(const std::string& text, const std::
     shape.family = family == "dit" ? Family::dit : Family::sit;
     detail::for_each_shape_field(
         shape, [&](const char* name, auto& field) { json.at(name).get_to(field); });
+    shape.class_token_width = json.value("class_token_width", 0);
   } catch (const nlohmann::json::exception& error) {
     throw InputError(where + ": expected the shape of a network as JSON, found another text (" +
                      error.what() + ")");

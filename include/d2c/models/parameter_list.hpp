@@ -13,8 +13,9 @@
 namespace d2c {
 
 /// How a parameter starts (Peebles & Xie 2023, reference implementation): zeros; Xavier-uniform on
-/// the matrix [first dimension, rest]; normal with deviation 0.02; or the fixed sine-cosine grid.
-enum class Initialisation { zeros, xavier_uniform, normal, sine_cosine };
+/// the matrix [first dimension, rest]; normal with deviation 0.02; the fixed sine-cosine grid; or
+/// ones (the scale of a layer norm).
+enum class Initialisation { zeros, xavier_uniform, normal, sine_cosine, ones };
 
 /// One named parameter. `trainable` is false for `pos_embed` alone: part of the state dict, but
 /// without gradient.
@@ -65,12 +66,19 @@ inline void require_valid(const NetworkShape& shape) {
            std::to_string(size.depth));
   need(shape.align_depth == 0 || (shape.align_width > 0 && shape.align_hidden > 0),
        "a projector needs align_width and align_hidden of at least 1");
+  need(shape.class_token_width >= 0, "class_token_width must not be negative");
+  need(shape.class_token_width == 0 || !shape.learn_sigma,
+       "a class token has no variance: class_token_width needs a network without learn_sigma");
+  need(shape.class_token_width == 0 || shape.align_depth == 0 ||
+           shape.align_width == shape.class_token_width,
+       "the projector's align_width " + std::to_string(shape.align_width) +
+           " must be class_token_width " + std::to_string(shape.class_token_width));
 }
 
 /// Every parameter of `shape`, in buffer order. The adaLN matrices of all blocks and of the final
 /// layer lie one after another, as do their biases: the modulation of the whole network is one
 /// matrix product. `pos_embed` comes last, so trainable parameters are one leading range.
-/// Names follow the published DiT, SiT and REPA state dicts; `y_embedder.text_*` are ours.
+/// Names follow the published DiT, SiT, REPA and REG state dicts; `y_embedder.text_*` are ours.
 inline std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   require_valid(shape);
   const std::int64_t width = shape.size.width;
@@ -95,6 +103,11 @@ inline std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   add("x_embedder.proj.weight", {width, shape.channels, patch, patch},
       Initialisation::xavier_uniform);
   add("x_embedder.proj.bias", {width}, zeros);
+  if (shape.class_token_width > 0) {
+    add_linear("cls_projectors2", width, shape.class_token_width);
+    add("wg_norm.weight", {width}, Initialisation::ones);
+    add("wg_norm.bias", {width}, zeros);
+  }
   add_linear("t_embedder.mlp.0", width, frequencies, normal);
   add_linear("t_embedder.mlp.2", width, width, normal);
   if (shape.class_embedding) {
@@ -121,12 +134,15 @@ inline std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   }
   add("final_layer.adaLN_modulation.1.bias", {2 * width}, zeros);
   add_linear("final_layer.linear", patch * patch * shape.out_channels(), width, zeros);
+  if (shape.class_token_width > 0) {
+    add_linear("final_layer.linear_cls", shape.class_token_width, width, zeros);
+  }
   if (shape.align_depth > 0) {
     add_linear("projectors.0.0", shape.align_hidden, width);
     add_linear("projectors.0.2", shape.align_hidden, shape.align_hidden);
     add_linear("projectors.0.4", shape.align_width, shape.align_hidden);
   }
-  list.push_back({"pos_embed", {1, shape.tokens(), width}, Initialisation::sine_cosine, false});
+  list.push_back({"pos_embed", {1, shape.sequence(), width}, Initialisation::sine_cosine, false});
   return list;
 }
 

@@ -59,12 +59,18 @@ struct NetworkShape {
   int align_depth = 0;         ///< blocks before the projector; 0: no projector
   int align_width = 0;         ///< width of the encoder's patch tokens
   int align_hidden = 2048;     ///< hidden width of the projector (REPA)
+  int class_token_width = 0;   ///< width of REG's class token; 0: none
 
   [[nodiscard]] constexpr int grid_height() const { return height / size.patch; }
 
   [[nodiscard]] constexpr int grid_width() const { return width / size.patch; }
 
   [[nodiscard]] constexpr int tokens() const { return grid_height() * grid_width(); }
+
+  /// Patch tokens, and before them the class token of REG.
+  [[nodiscard]] constexpr int sequence() const {
+    return tokens() + (class_token_width > 0 ? 1 : 0);
+  }
 
   [[nodiscard]] constexpr int out_channels() const { return learn_sigma ? 2 * channels : channels; }
 

@@ -104,6 +104,8 @@ public:
       if (entry.initialisation == Initialisation::normal) {
         fill_normal(draw, out, count);
         draws.mul_(0.02);
+      } else if (entry.initialisation == Initialisation::ones) {
+        draws.fill_(1.0);
       } else if (entry.initialisation == Initialisation::xavier_uniform) {
         const auto rows = static_cast<double>(entry.shape.front());
         const auto columns = static_cast<double>(count) / rows;
