@@ -57,7 +57,8 @@ D2C_MEMBER(
     has_latent_extent, int latent_extent(int n) { return n; })
 D2C_MEMBER(has_family, Family family = Family::sit)
 D2C_MEMBER(has_size, TransformerSize size = sizes::S(2))
-D2C_MEMBER(has_prediction, std::string_view prediction = "velocity")
+D2C_MEMBER(has_parametrisation, Parametrisation parametrisation{})
+D2C_MEMBER(has_learns_variance, bool learns_variance = false)
 D2C_MEMBER(has_tokens, int tokens = 4)
 D2C_MEMBER(has_text, auto provides = set_of<TextTokens>)
 D2C_MEMBER(has_vision, auto provides = set_of<VisualTokens>)
@@ -110,7 +111,8 @@ template <int Without>
 struct AnyObjective : has_role<Without != 1, roles::objective>,
                       has_name<Without != 2>,
                       has_family<Without != 3>,
-                      has_prediction<Without != 4> {};
+                      has_parametrisation<Without != 4>,
+                      has_learns_variance<Without != 5> {};
 
 template <int Without>
 struct AnyEstimator : has_role<Without != 1, roles::estimator>,
@@ -154,9 +156,7 @@ struct AnyConditioner : has_role<Without != 1, roles::conditioner>,
                         has_uses_text<Without != 4> {};
 
 template <int Without>
-struct AnySampling : has_role<Without != 1, roles::sampling_method>,
-                     has_name<Without != 2>,
-                     has_prediction<Without != 3> {};
+struct AnySampling : has_role<Without != 1, roles::sampling_method>, has_name<Without != 2> {};
 
 template <int Without>
 struct AnyMetric : has_role<Without != 1, roles::metric>, has_name<Without != 2> {};
@@ -179,7 +179,7 @@ TEST_CASE("policies: every member of a concept counts") {
   STATIC_REQUIRE(every_member_counts<7>([]<int I>() { return DatasetPolicy<AnyDataset<I>>; }));
   STATIC_REQUIRE(every_member_counts<6>([]<int I>() { return CodecPolicy<AnyCodec<I>>; }));
   STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return ModelPolicy<AnyModel<I>>; }));
-  STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return ObjectiveFacts<AnyObjective<I>>; }));
+  STATIC_REQUIRE(every_member_counts<5>([]<int I>() { return ObjectiveFacts<AnyObjective<I>>; }));
   STATIC_REQUIRE(every_member_counts<4>([]<int I>() { return EstimatorPolicy<AnyEstimator<I>>; }));
   STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return SelectionPolicy<AnySelection<I>>; }));
   STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return BudgetPolicy<AnyBudget<I>>; }));
@@ -190,7 +190,7 @@ TEST_CASE("policies: every member of a concept counts") {
   STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return AlignerPolicy<AnyAligner<I>>; }));
   STATIC_REQUIRE(
       every_member_counts<4>([]<int I>() { return ConditionerPolicy<AnyConditioner<I>>; }));
-  STATIC_REQUIRE(every_member_counts<3>([]<int I>() { return SamplingFacts<AnySampling<I>>; }));
+  STATIC_REQUIRE(every_member_counts<2>([]<int I>() { return SamplingFacts<AnySampling<I>>; }));
   STATIC_REQUIRE(every_member_counts<2>([]<int I>() { return MetricPolicy<AnyMetric<I>>; }));
   STATIC_REQUIRE(every_member_counts<2>([]<int I>() { return FeatureNetwork<AnyFeatures<I>>; }));
 }

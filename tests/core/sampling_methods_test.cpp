@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <d2c/core/rng.hpp>
@@ -10,8 +11,10 @@
 #include <d2c/diffusion/denoised.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>
+#include <d2c/diffusion/field.hpp>
 #include <d2c/diffusion/guidance.hpp>
 #include <d2c/diffusion/heun.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/diffusion/sampling_policy.hpp>
 #include <d2c/diffusion/time_grid.hpp>
@@ -49,6 +52,15 @@ double exact_flow(double x) {
   return m + s * x;
 }
 
+constexpr Parametrisation flow{PathKind::linear, TargetKind::velocity};
+constexpr Parametrisation ddpm{PathKind::ddpm_linear, TargetKind::noise};
+
+/// The denoiser as the method wants it: DDPM a noise, the others a velocity.
+template <class Method, class Denoise>
+auto field_for(Denoise denoise) {
+  return make_field<double>(std::is_same_v<Method, DDPM> ? ddpm : flow, denoise);
+}
+
 struct Moments {
   double mean = 0;
   double deviation = 0;
@@ -65,7 +77,7 @@ Moments moments(const SamplingOptions& options, Denoise denoise, std::uint32_t c
           Draw{.seed = 5, .stream = stream, .step = step, .sample = i}.words(0))[0]};
     };
     const double x =
-        Method::sample(normal(Stream::sampler_start, 0), options, denoise,
+        Method::sample(normal(Stream::sampler_start, 0), options, field_for<Method>(denoise),
                        [&](std::uint32_t step) { return normal(Stream::sampler_noise, step); });
     sum += x;
     squares += x * x;
@@ -83,8 +95,8 @@ double flow_error(int steps, double shift = 1) {
   const auto denoise = [](double x, double t) { return Denoised<double>{velocity(x, t), {}}; };
   double worst = 0;
   for (const double x : {-2.0, -0.5, 0.3, 1.7}) {
-    const double found =
-        Method::sample(x, {.steps = steps, .time_shift = shift}, denoise, no_noise);
+    const double found = Method::sample(x, {.steps = steps, .time_shift = shift},
+                                        field_for<Method>(denoise), no_noise);
     worst = std::max(worst, std::abs(found - exact_flow(x)));
   }
   return worst;
@@ -119,11 +131,11 @@ TEST_CASE("sampling: Heun asks the network 2 N - 1 times, Euler N times, never a
       times.push_back(t);
       return Denoised<double>{velocity(x, t), {}};
     };
-    (void)Heun::sample(0.1, {.steps = steps}, count, no_noise);
+    (void)Heun::sample(0.1, {.steps = steps}, field_for<Heun>(count), no_noise);
     CHECK(times.size() == static_cast<std::size_t>(2 * steps - 1));
     CHECK(*std::min_element(times.begin(), times.end()) > 0);
     times.clear();
-    (void)Euler::sample(0.1, {.steps = steps}, count, no_noise);
+    (void)Euler::sample(0.1, {.steps = steps}, field_for<Euler>(count), no_noise);
     CHECK(times.size() == static_cast<std::size_t>(steps));
     CHECK(times.front() == 1.0);
     CHECK(times.back() > 0);
@@ -154,16 +166,15 @@ TEST_CASE("sampling: Euler-Maruyama reaches the data distribution") {
 TEST_CASE("sampling: Euler-Maruyama follows REPA's grid and ends without noise") {
   std::vector<double> times;
   std::vector<std::uint32_t> noisy;
-  const auto x = EulerMaruyama::sample(
-      0.5, {.steps = 5},
-      [&](double, double t) {
-        times.push_back(t);
-        return Denoised<double>{0.25, {}};
-      },
-      [&](std::uint32_t step) {
-        noisy.push_back(step);
-        return 0.5;
-      });
+  const auto x =
+      EulerMaruyama::sample(0.5, {.steps = 5}, field_for<EulerMaruyama>([&](double, double t) {
+                              times.push_back(t);
+                              return Denoised<double>{0.25, {}};
+                            }),
+                            [&](std::uint32_t step) {
+                              noisy.push_back(step);
+                              return 0.5;
+                            });
   REQUIRE(times.size() == 5);
   for (std::size_t i = 0; i < 5; ++i) {
     CHECK(times[i] == Approx(1 - 0.24 * static_cast<double>(i)));
@@ -224,14 +235,18 @@ TEST_CASE("sampling: the exact learned variance makes DDPM exact at few steps") 
 }
 
 TEST_CASE("sampling: options that a method cannot honour are refused in a sentence") {
-  CHECK(Euler::refusal({.steps = 12, .time_shift = 2}).empty());
-  CHECK(Euler::refusal({.steps = 0}).find("found 0") != std::string::npos);
-  CHECK(Heun::refusal({.steps = 4, .time_shift = 0}).find("time shift") != std::string::npos);
-  CHECK(EulerMaruyama::refusal({.steps = 250}).empty());
-  CHECK_FALSE(EulerMaruyama::refusal({.steps = 250, .time_shift = 2}).empty());
-  CHECK_FALSE(EulerMaruyama::refusal({.steps = 1}).empty());
-  CHECK(DDPM::refusal({.steps = 1001}).find("1001") != std::string::npos);
-  CHECK_FALSE(DDPM::refusal({.steps = 250, .time_shift = 0.3}).empty());
+  CHECK(Euler::refusal({.steps = 12, .time_shift = 2}, flow).empty());
+  CHECK(Euler::refusal({.steps = 0}, flow).find("found 0") != std::string::npos);
+  CHECK(Heun::refusal({.steps = 4, .time_shift = 0}, flow).find("time shift") != std::string::npos);
+  CHECK(EulerMaruyama::refusal({.steps = 250}, flow).empty());
+  CHECK_FALSE(EulerMaruyama::refusal({.steps = 250, .time_shift = 2}, flow).empty());
+  CHECK_FALSE(EulerMaruyama::refusal({.steps = 1}, flow).empty());
+  CHECK(DDPM::refusal({.steps = 1001}, ddpm).find("1001") != std::string::npos);
+  CHECK_FALSE(DDPM::refusal({.steps = 250, .time_shift = 0.3}, ddpm).empty());
+  CHECK(Euler::refusal({.steps = 12}, ddpm).find("DDPM schedule") != std::string::npos);
+  CHECK(Heun::refusal({.steps = 12}, ddpm).find("Heun") == 0);
+  CHECK(EulerMaruyama::refusal({.steps = 250}, {PathKind::ddpm_cosine, TargetKind::noise}) != "");
+  CHECK(DDPM::refusal({.steps = 250}, flow).find("\"linear\"") != std::string::npos);
   CHECK(Guidance{1.5, 0.0, 0.7}.refusal().empty());
   CHECK_FALSE(Guidance{1.5, 0.7, 0.2}.refusal().empty());
   CHECK_FALSE(Guidance{-1.0, 0.0, 1.0}.refusal().empty());

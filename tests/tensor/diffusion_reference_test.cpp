@@ -14,8 +14,10 @@
 #include <d2c/diffusion/ddpm_schedule.hpp>
 #include <d2c/diffusion/denoised.hpp>
 #include <d2c/diffusion/euler.hpp>
+#include <d2c/diffusion/field.hpp>
 #include <d2c/diffusion/noise_prediction.hpp>
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/time_grid.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -83,7 +85,8 @@ TEST_CASE("diffusion reference: DDPM chains agree with diffusers, whole and resp
     const bool variance = learned;
     const Tensor found = DDPM::sample(
         read(file, prefix + ".start"), {.steps = steps},
-        [&](const Tensor& x, double t) { return network(x, t, variance); },
+        make_field<Tensor>({PathKind::ddpm_linear, TargetKind::noise},
+                           [&](const Tensor& x, double t) { return network(x, t, variance); }),
         [&](std::uint32_t step) { return noises[static_cast<std::int64_t>(step)]; });
     CHECK(relative(found, read(file, prefix + ".end")) < 1e-10);
   }
@@ -100,7 +103,9 @@ TEST_CASE("diffusion reference: shifted Euler steps agree with diffusers") {
   }
   const Tensor found = Euler::sample(
       read(file, "flow.start"), options,
-      [](const Tensor& x, double t) { return network(x, 1000 * t, false); }, [](std::uint32_t) {});
+      make_field<Tensor>({PathKind::linear, TargetKind::velocity},
+                         [](const Tensor& x, double t) { return network(x, 1000 * t, false); }),
+      [](std::uint32_t) {});
   CHECK(relative(found, read(file, "flow.end")) < 1e-5);
 }
 

@@ -16,6 +16,7 @@
 #include <d2c/diffusion/euler_maruyama.hpp>
 #include <d2c/diffusion/heun.hpp>
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/sample/sample_batch.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -66,8 +67,10 @@ Output noise_of(const Tensor& x, const Tensor& time, const Tensor& labels) {
 struct Batch {
   std::vector<std::int64_t> samples;
   std::vector<std::int64_t> labels;
+  Parametrisation parametrisation{};
 
-  Batch(std::int64_t first, std::int64_t count) {
+  Batch(std::int64_t first, std::int64_t count, const Parametrisation& of = {})
+      : parametrisation(of) {
     for (std::int64_t i = first; i < first + count; ++i) {
       samples.push_back(i);
       labels.push_back(i % classes);
@@ -79,18 +82,27 @@ struct Batch {
             .samples = samples,
             .labels = labels,
             .null_label = classes,
-            .seed = 9};
+            .seed = 9,
+            .device = at::kCPU,
+            .parametrisation = parametrisation};
   }
 };
+
+/// What a method's network predicts in these tests.
+template <class Method>
+constexpr Parametrisation predicted{PathKind::linear, TargetKind::velocity};
+
+template <>
+constexpr Parametrisation predicted<DDPM>{PathKind::ddpm_linear, TargetKind::noise};
 
 template <class Method, class Network>
 void check_invariance(Network network, const SamplingOptions& options) {
   const Guidance guidance{1.7, 0.3, 0.8};
-  const Batch whole(0, 11);
+  const Batch whole(0, 11, predicted<Method>);
   const Tensor together = sample_batch<Method>(network, whole.request(), options, guidance);
   std::vector<Tensor> parts;
   for (const auto& [first, count] : {std::pair{0, 4}, std::pair{4, 1}, std::pair{5, 6}}) {
-    const Batch part(first, count);
+    const Batch part(first, count, predicted<Method>);
     parts.push_back(sample_batch<Method>(network, part.request(), options, guidance));
   }
   CHECK(together.equal(at::cat(parts)));
@@ -99,7 +111,7 @@ void check_invariance(Network network, const SamplingOptions& options) {
 
 template <class Method, class Network>
 void check_moments(Network network, const SamplingOptions& options, double slack) {
-  const Batch batch(0, 600);
+  const Batch batch(0, 600, predicted<Method>);
   const Tensor x = sample_batch<Method>(network, batch.request({1, 8, 8}), options, {});
   REQUIRE(x.scalar_type() == at::kFloat);
   const Tensor labels = at::tensor(batch.labels);
@@ -169,7 +181,12 @@ TEST_CASE("sample batch: guidance extrapolates on all channels from the null lab
 TEST_CASE("sample batch: refused options name what is wrong") {
   const Batch batch(0, 1);
   CHECK_THROWS_AS(sample_batch<Heun>(Velocity{}, batch.request(), {.steps = 0}, {}), InputError);
-  CHECK_THROWS_AS(sample_batch<DDPM>(noise_of, batch.request(), {.steps = 50, .time_shift = 2}, {}),
+  const Batch discrete(0, 1, predicted<DDPM>);
+  CHECK_THROWS_AS(
+      sample_batch<DDPM>(noise_of, discrete.request(), {.steps = 50, .time_shift = 2}, {}),
+      InputError);
+  CHECK_THROWS_AS(sample_batch<DDPM>(noise_of, batch.request(), {.steps = 50}, {}), InputError);
+  CHECK_THROWS_AS(sample_batch<Euler>(Velocity{}, discrete.request(), {.steps = 5}, {}),
                   InputError);
   CHECK_THROWS_AS(sample_batch<Euler>(Velocity{}, batch.request(), {.steps = 5}, {1.5, 0.9, 0.1}),
                   InputError);

@@ -188,12 +188,12 @@ TEST_CASE("sampler: DDPM draws from a DiT with its variance head") {
   CHECK(load_safetensors(bench.folder.path() / "samples.safetensors").at("images").size(0) == 21);
 }
 
-TEST_CASE("sampler: a method that needs another prediction is refused, with both named") {
+TEST_CASE("sampler: a method that cannot follow the denoiser's path is refused, with both named") {
   Bench bench(Family::dit);
   auto& context = bench.with(small());
   const auto sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, context); });
-  CHECK(sentence.find("Euler needs a denoiser that predicts velocity") != std::string::npos);
-  CHECK(sentence.find("found one that predicts noise") != std::string::npos);
+  CHECK(sentence.find("final.safetensors: Euler needs a denoiser of a continuous path, found one "
+                      "of a DDPM schedule") != std::string::npos);
 }
 
 TEST_CASE("sampler: check lists every problem at once") {

@@ -13,6 +13,7 @@
 #include <d2c/core/stage.hpp>
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/policy.hpp>
+#include <d2c/diffusion/method_accepts.hpp>
 #include <d2c/models/policy.hpp>
 #include <d2c/sample/policy.hpp>
 #include <d2c/select/policy.hpp>
@@ -88,7 +89,9 @@ consteval auto source_check() {
   using dataset = pipeline_policy_t<roles::dataset, Stages>;
   using codec = pipeline_policy_t<roles::codec, Stages>;
   if constexpr (is_given<dataset> && is_given<codec>) {
-    if constexpr (!codec::accepts(dataset::channels, dataset::height, dataset::width)) {
+    // A data set may leave its size to the configuration.
+    if constexpr (dataset::height != 0 &&
+                  !codec::accepts(dataset::channels, dataset::height, dataset::width)) {
       return diagnostics::codec_dataset<diagnostics::codec<codec>, diagnostics::dataset<dataset>>{};
     } else {
       return diagnostics::passed{};
@@ -268,8 +271,7 @@ consteval auto sampler_check() {
     using objective = stage_policy_t<roles::objective, trainer>;
     if constexpr (!is_given<objective>) {
       return diagnostics::passed{};
-    } else if constexpr (std::string_view{method::prediction} !=
-                         std::string_view{objective::prediction}) {
+    } else if constexpr (!method_accepts<method>(objective::parametrisation)) {
       return diagnostics::sampler_objective<diagnostics::stage<S>, diagnostics::method<method>,
                                             diagnostics::objective<objective>>{};
     } else {

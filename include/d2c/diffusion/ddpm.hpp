@@ -1,5 +1,5 @@
 #pragma once
-/// DDPM's ancestral sampler for noise-predicting models.
+/// DDPM's ancestral sampler on a DDPM schedule.
 
 #include <cmath>
 #include <cstddef>
@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include <d2c/core/roles.hpp>
+#include <d2c/diffusion/convert.hpp>
 #include <d2c/diffusion/ddpm_schedule.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 
 namespace d2c {
@@ -20,10 +22,18 @@ namespace d2c {
 struct DDPM {
   using role = roles::sampling_method;
   static constexpr std::string_view name = "DDPM";
-  static constexpr std::string_view prediction = "noise";
 
-  /// Empty, or what is wrong with the options.
-  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
+  [[nodiscard]] static constexpr bool accepts(const Parametrisation& parametrisation) {
+    return is_discrete(parametrisation.path);
+  }
+
+  /// Empty, or what is wrong with the options or the denoiser.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options,
+                                           const Parametrisation& parametrisation) {
+    if (!accepts(parametrisation)) {
+      return "DDPM needs a denoiser of a DDPM schedule, found one of the path \"" +
+             std::string(option_name(parametrisation.path)) + "\"";
+    }
     if (options.steps < 2 || options.steps > DdpmSchedule::training_steps) {
       return "DDPM needs 2 to " + std::to_string(DdpmSchedule::training_steps) + " steps, found " +
              std::to_string(options.steps);
@@ -35,18 +45,19 @@ struct DDPM {
     return {};
   }
 
-  /// Takes noise x to data; see SamplingPolicy. `denoise` is given the network's integer time as
-  /// double, `noise` is asked for steps 0 .. N-2.
-  template <class T, class Denoise, class Noise>
-  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
-                                Noise&& noise) {
+  /// Takes noise x to data; see SamplingPolicy. `noise` is asked for steps 0 .. N-2.
+  template <class T, class Field, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field, Noise&& noise) {
     using std::exp;
-    const DdpmSchedule schedule = DdpmSchedule::respaced(options.steps);
+    const DdpmSchedule schedule =
+        DdpmSchedule::respaced(options.steps, field.parametrisation().path);
     for (int i = options.steps - 1; i >= 0; --i) {
       const auto s = static_cast<std::size_t>(i);
-      const auto out = denoise(x, static_cast<double>(schedule.network_time[s]));
+      const auto index = static_cast<double>(schedule.network_time[s]);
+      const auto out = field.predict(x, index);
+      const T eps = to_noise(field.parametrisation().target, field.at(index), out.prediction, x);
       const T x0 = x * schedule.sqrt_reciprocal_alpha_bar[s] -
-                   out.prediction * schedule.sqrt_reciprocal_alpha_bar_less[s];
+                   eps * schedule.sqrt_reciprocal_alpha_bar_less[s];
       const T mean =
           x0 * schedule.posterior_data_weight[s] + x * schedule.posterior_state_weight[s];
       if (i == 0) {

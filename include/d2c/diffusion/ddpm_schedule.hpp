@@ -2,20 +2,25 @@
 /// The DDPM noise schedule as tables in double precision, whole or thinned to fewer steps. Holds no
 /// tensors and no sampling loop.
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/schedule_table.hpp>
 
 namespace d2c {
 
-/// Tables of the linear schedule (Ho et al. 2020, beta from 1e-4 to 2e-2 over 1000 steps), with the
-/// arithmetic of the DiT code: betas are recomputed as 1 - abar_i / abar_{i-1} even when no step is
-/// left out. Step 0 is the cleanest. All tables have steps() entries.
+/// Tables of the linear schedule (Ho et al. 2020, beta from 1e-4 to 2e-2 over 1000 steps) or of the
+/// cosine schedule (Nichol & Dhariwal 2021, eq. 17, s = .008, beta at most .999; diffusers'
+/// squaredcos_cap_v2), with the arithmetic of the DiT code: betas are recomputed as
+/// 1 - abar_i / abar_{i-1} even when no step is left out. Step 0 is the cleanest. All tables have
+/// steps() entries.
 struct DdpmSchedule {
   static constexpr int training_steps = 1000;
 
@@ -35,16 +40,17 @@ struct DdpmSchedule {
 
   [[nodiscard]] int steps() const { return static_cast<int>(network_time.size()); }
 
-  /// All 1000 steps: what training uses.
-  [[nodiscard]] static const DdpmSchedule& full() {
-    static const DdpmSchedule schedule = respaced(training_steps);
-    return schedule;
+  /// All 1000 steps of a DDPM path: what training uses.
+  [[nodiscard]] static const DdpmSchedule& full(PathKind path = PathKind::ddpm_linear) {
+    static const DdpmSchedule linear = respaced(training_steps, PathKind::ddpm_linear);
+    static const DdpmSchedule cosine = respaced(training_steps, PathKind::ddpm_cosine);
+    return path == PathKind::ddpm_cosine ? cosine : linear;
   }
 
   /// `count` steps spread evenly over the 1000, first and last included, positions rounded half to
   /// even while a float64 position is accumulated (DiT's respacing with one section). 2..1000,
   /// else InputError.
-  [[nodiscard]] static DdpmSchedule respaced(int count) {
+  [[nodiscard]] static DdpmSchedule respaced(int count, PathKind path = PathKind::ddpm_linear) {
     if (count < 2 || count > training_steps) {
       throw InputError("a DDPM schedule needs 2 to " + std::to_string(training_steps) +
                        " steps, found " + std::to_string(count));
@@ -56,19 +62,33 @@ struct DdpmSchedule {
       kept.push_back(static_cast<int>(std::nearbyint(position)));
       position += stride;
     }
-    return of_steps(std::move(kept));
+    return of_steps(std::move(kept), path);
   }
 
 private:
-  [[nodiscard]] static DdpmSchedule of_steps(std::vector<int> kept) {
+  /// beta of each of the 1000 steps.
+  [[nodiscard]] static double training_beta(PathKind path, int step) {
+    if (path == PathKind::ddpm_cosine) {
+      const auto bar = [](double t) {
+        const double root = std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2);
+        return root * root;
+      };
+      constexpr double most = 0.999;
+      return std::min(1 - bar(static_cast<double>(step + 1) / training_steps) /
+                              bar(static_cast<double>(step) / training_steps),
+                      most);
+    }
     constexpr double first = 1e-4;
     constexpr double last = 2e-2;
     constexpr double stride = (last - first) / (training_steps - 1);
+    return step == training_steps - 1 ? last : step * stride + first;
+  }
+
+  [[nodiscard]] static DdpmSchedule of_steps(std::vector<int> kept, PathKind path) {
     std::vector<double> cumulative;
     double product = 1;
     for (int i = 0; i < training_steps; ++i) {
-      const double beta_i = i == training_steps - 1 ? last : i * stride + first;
-      product *= 1 - beta_i;
+      product *= 1 - training_beta(path, i);
       cumulative.push_back(product);
     }
 

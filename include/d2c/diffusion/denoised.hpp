@@ -5,8 +5,8 @@
 
 namespace d2c {
 
-/// The network's answer in the solver's number type: velocity or noise, and the raw variance head
-/// if it has one.
+/// The network's answer in the solver's number type: its target, and the raw variance head if it
+/// has one.
 template <class T>
 struct Denoised {
   T prediction;

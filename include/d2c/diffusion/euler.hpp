@@ -1,5 +1,5 @@
 #pragma once
-/// Euler's method on the probability flow of a velocity model.
+/// Euler's method on the probability flow of a continuous path.
 
 #include <cmath>
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <d2c/core/roles.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/diffusion/time_grid.hpp>
 
@@ -17,12 +18,19 @@ namespace d2c {
 struct Euler {
   using role = roles::sampling_method;
   static constexpr std::string_view name = "Euler";
-  static constexpr std::string_view prediction = "velocity";
 
-  /// Empty, or what is wrong with the options.
-  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
+  [[nodiscard]] static constexpr bool accepts(const Parametrisation& parametrisation) {
+    return !is_discrete(parametrisation.path);
+  }
+
+  /// Empty, or what is wrong with the options or the denoiser.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options,
+                                           const Parametrisation& parametrisation) {
     if (options.steps < 1) {
       return "Euler needs at least 1 step, found " + std::to_string(options.steps);
+    }
+    if (!accepts(parametrisation)) {
+      return "Euler needs a denoiser of a continuous path, found one of a DDPM schedule";
     }
     if (!std::isfinite(options.time_shift) || options.time_shift <= 0) {
       return "the time shift must be a positive number, found " +
@@ -32,12 +40,12 @@ struct Euler {
   }
 
   /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy.
-  template <class T, class Denoise, class Noise>
-  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
+  template <class T, class Field, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field,
                                 Noise&& /*noise*/) {
     const std::vector<double> t = time_grid(options);
     for (std::size_t i = 0; i + 1 < t.size(); ++i) {
-      x = x + denoise(x, t[i]).prediction * (t[i + 1] - t[i]);
+      x = x + field.velocity(x, t[i]) * (t[i + 1] - t[i]);
     }
     return x;
   }

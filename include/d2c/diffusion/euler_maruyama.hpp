@@ -1,5 +1,5 @@
 #pragma once
-/// The Euler-Maruyama method on the reverse SDE of a velocity model.
+/// The Euler-Maruyama method on the reverse SDE of the linear path.
 
 #include <cmath>
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <d2c/core/roles.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 
 namespace d2c {
@@ -17,11 +18,19 @@ namespace d2c {
 struct EulerMaruyama {
   using role = roles::sampling_method;
   static constexpr std::string_view name = "EulerMaruyama";
-  static constexpr std::string_view prediction = "velocity";
   static constexpr double last_time = 0.04;
 
-  /// Empty, or what is wrong with the options.
-  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
+  [[nodiscard]] static constexpr bool accepts(const Parametrisation& parametrisation) {
+    return parametrisation.path == PathKind::linear;
+  }
+
+  /// Empty, or what is wrong with the options or the denoiser.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options,
+                                           const Parametrisation& parametrisation) {
+    if (!accepts(parametrisation)) {
+      return "EulerMaruyama needs a denoiser of the path \"linear\", found one of \"" +
+             std::string(option_name(parametrisation.path)) + "\"";
+    }
     if (options.steps < 2) {
       return "EulerMaruyama needs at least 2 steps, found " + std::to_string(options.steps);
     }
@@ -34,14 +43,13 @@ struct EulerMaruyama {
 
   /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy. `noise` is asked for steps
   /// 0 .. N-2.
-  template <class T, class Denoise, class Noise>
-  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
-                                Noise&& noise) {
+  template <class T, class Field, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field, Noise&& noise) {
     const int noisy = options.steps - 1;
     double t = 1;
     for (int i = 0; i <= noisy; ++i) {
       const double next = i == noisy ? 0 : 1 + (last_time - 1) * (i + 1) / noisy;
-      const T drift = denoise(x, t).prediction * (2 - t) + x;
+      const T drift = field.velocity(x, t) * (2 - t) + x;
       x = x + drift * (next - t);
       if (i != noisy) {
         x = x + noise(static_cast<std::uint32_t>(i)) * std::sqrt(2 * t * (t - next));

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <d2c/core/roles.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -15,7 +16,7 @@ struct FlowMatching {
   using role = roles::objective;
   static constexpr std::string_view name = "FlowMatching";
   static constexpr Family family = Family::sit;
-  static constexpr std::string_view prediction = "velocity";
+  static constexpr Parametrisation parametrisation{PathKind::linear, TargetKind::velocity};
   static constexpr bool learns_variance = false;
 
   /// Network time of u in (0, 1): u itself, not scaled.

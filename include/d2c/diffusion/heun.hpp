@@ -1,5 +1,5 @@
 #pragma once
-/// Heun's method on the probability flow of a velocity model.
+/// Heun's method on the probability flow of a continuous path.
 
 #include <cstddef>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include <d2c/core/roles.hpp>
 #include <d2c/diffusion/euler.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/diffusion/time_grid.hpp>
 
@@ -19,27 +20,36 @@ namespace d2c {
 struct Heun {
   using role = roles::sampling_method;
   static constexpr std::string_view name = "Heun";
-  static constexpr std::string_view prediction = "velocity";
 
-  /// Empty, or what is wrong with the options.
-  [[nodiscard]] static std::string refusal(const SamplingOptions& options) {
-    return options.steps < 1 ? "Heun needs at least 1 step, found " + std::to_string(options.steps)
-                             : Euler::refusal(options);
+  [[nodiscard]] static constexpr bool accepts(const Parametrisation& parametrisation) {
+    return Euler::accepts(parametrisation);
+  }
+
+  /// Empty, or what is wrong with the options or the denoiser.
+  [[nodiscard]] static std::string refusal(const SamplingOptions& options,
+                                           const Parametrisation& parametrisation) {
+    if (options.steps < 1) {
+      return "Heun needs at least 1 step, found " + std::to_string(options.steps);
+    }
+    if (!accepts(parametrisation)) {
+      return "Heun needs a denoiser of a continuous path, found one of a DDPM schedule";
+    }
+    return Euler::refusal(options, parametrisation);
   }
 
   /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy.
-  template <class T, class Denoise, class Noise>
-  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Denoise&& denoise,
+  template <class T, class Field, class Noise>
+  [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field,
                                 Noise&& /*noise*/) {
     const std::vector<double> t = time_grid(options);
     for (std::size_t i = 0; i + 1 < t.size(); ++i) {
       const double step = t[i + 1] - t[i];
-      const T here = denoise(x, t[i]).prediction;
+      const T here = field.velocity(x, t[i]);
       const T guess = x + here * step;
       if (i + 2 == t.size()) {
         x = guess;
       } else {
-        const T there = denoise(guess, t[i + 1]).prediction;
+        const T there = field.velocity(guess, t[i + 1]);
         x = x + (here + there) * (0.5 * step);
       }
     }

@@ -8,6 +8,7 @@
 
 #include <d2c/core/roles.hpp>
 #include <d2c/diffusion/ddpm_schedule.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -20,7 +21,7 @@ struct NoisePrediction {
   using role = roles::objective;
   static constexpr std::string_view name = "NoisePrediction";
   static constexpr Family family = Family::dit;
-  static constexpr std::string_view prediction = "noise";
+  static constexpr Parametrisation parametrisation{PathKind::ddpm_linear, TargetKind::noise};
   static constexpr bool learns_variance = true;
 
   /// Network time of u in (0, 1): floor(1000 u), still floating point.

@@ -1,12 +1,16 @@
 #pragma once
 /// Range checks of the section [sample] for one sampling method. Torch-free.
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <d2c/core/problem.hpp>
 #include <d2c/diffusion/guidance.hpp>
+#include <d2c/diffusion/method_accepts.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/sample/sample_config.hpp>
 
@@ -20,6 +24,27 @@ namespace d2c {
 /// What [sample] says of guidance.
 [[nodiscard]] inline Guidance guidance_of(const SampleConfig& config) {
   return {.scale = config.guidance, .low = config.guidance_low, .high = config.guidance_high};
+}
+
+/// Empty if the method can honour the options for some denoiser, else what it says of the first one
+/// it accepts. Before a run the denoiser is not known; run_stage asks again with the real one.
+template <class Method>
+[[nodiscard]] std::string method_refusal(const SamplingOptions& options) {
+  std::string first;
+  for (std::size_t path = 0; path < option_names<PathKind>.size(); ++path) {
+    for (std::size_t target = 0; target < option_names<TargetKind>.size(); ++target) {
+      const Parametrisation parametrisation{static_cast<PathKind>(path),
+                                            static_cast<TargetKind>(target)};
+      if (method_accepts<Method>(parametrisation)) {
+        std::string refusal = Method::refusal(options, parametrisation);
+        if (refusal.empty()) {
+          return refusal;
+        }
+        first = first.empty() ? std::move(refusal) : first;
+      }
+    }
+  }
+  return first;
 }
 
 /// Adds one problem per value of `config` that cannot be sampled with; the place is the key or
@@ -38,7 +63,8 @@ void check_sample_config(const SampleConfig& config, Problems& problems) {
   positive("batch", config.batch);
   positive("grid_per_class", config.grid_per_class);
   if (positive("steps", config.steps)) {
-    if (const std::string refusal = Method::refusal(sampling_options(config)); !refusal.empty()) {
+    if (const std::string refusal = method_refusal<Method>(sampling_options(config));
+        !refusal.empty()) {
       problems.add("sample", refusal);
     }
   }

@@ -15,6 +15,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/codec.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/sample/check_sample_config.hpp>
@@ -30,6 +31,7 @@ struct SampleSet {
   std::array<std::int64_t, 3> shape{}; ///< channels, height, width of the latent
   std::uint64_t seed = 0;
   at::Device device = at::kCPU;
+  Parametrisation parametrisation = {}; ///< of the network
 
   /// Sample i shows class i modulo the number of classes, so every beginning of the set is
   /// balanced, and a larger set begins with the smaller one.
@@ -78,7 +80,8 @@ template <class Method, class Network>
                                 .labels = labels,
                                 .null_label = set.classes,
                                 .seed = set.seed,
-                                .device = set.device};
+                                .device = set.device,
+                                .parametrisation = set.parametrisation};
     const Tensor latents =
         sample_batch<Method>(network, request, sampling_options(config), guidance_of(config));
     const Tensor finite = latents.flatten(1).isfinite().all(1).to(at::kCPU);

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -42,8 +41,7 @@ void check_stage(const Sampler<Policies...>&, const StageContext& context, Probl
 /// denoiser and writes samples.safetensors (images U8 [n, C, H, W], labels I64 [n]), samples.npz
 /// (arr_0 uint8 [n, H, W, 3], grey repeated, arr_1 labels: the layout ADM's evaluator reads) and
 /// grid.png (a row per class, of more than 20 classes 20 evenly chosen ones). Resumable batch by
-/// batch. InputError for a denoiser that predicts something else than the method needs; otherwise
-/// as its parts.
+/// batch. InputError for a denoiser whose path the method does not follow; otherwise as its parts.
 template <class... Policies>
 void run_stage(const Sampler<Policies...>&, StageContext& context) {
   using Method = typename Sampler<Policies...>::method;
@@ -53,11 +51,10 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   const at::Device device = device_from(context.device);
   const auto denoiser = load_denoiser(weights, device);
   const NetworkShape& shape = denoiser->shape();
-  const std::string_view predicts = shape.family == Family::dit ? "noise" : "velocity";
-  if (predicts != Method::prediction) {
-    throw InputError(weights.string() + ": " + std::string(Method::name) +
-                     " needs a denoiser that predicts " + std::string(Method::prediction) +
-                     ", found one that predicts " + std::string(predicts));
+  if (const std::string refusal =
+          Method::refusal(sampling_options(config), denoiser.parametrisation);
+      !refusal.empty()) {
+    throw InputError(weights.string() + ": " + refusal);
   }
 
   const auto network = [&](const Tensor& x, const Tensor& t, const Tensor& labels) {
@@ -66,7 +63,8 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   const SampleSet set{.classes = shape.classes,
                       .shape = {shape.channels, shape.height, shape.width},
                       .seed = context.seed,
-                      .device = device};
+                      .device = device,
+                      .parametrisation = denoiser.parametrisation};
   const Tensor images =
       draw_samples<Method>(network, set, config, context.codec, context.out, context.progress)
           .contiguous();

@@ -11,7 +11,9 @@
 #include <d2c/core/rng.hpp>
 #include <d2c/diffusion/ddpm_schedule.hpp>
 #include <d2c/diffusion/denoised.hpp>
+#include <d2c/diffusion/field.hpp>
 #include <d2c/diffusion/guidance.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/diffusion/sampling_policy.hpp>
 #include <d2c/tensor/random_normal.hpp>
@@ -27,6 +29,7 @@ struct SampleRequest {
   std::int64_t null_label = 0;           ///< the label that stands for "no class": their number
   std::uint64_t seed = 0;
   at::Device device = at::kCPU;
+  Parametrisation parametrisation = {}; ///< of the network
 };
 
 /// Latents [n, C, H, W] in float32 on the device. `network(x, t, labels)` takes float32 [m, C, H,
@@ -34,11 +37,12 @@ struct SampleRequest {
 /// (may be undefined); m is n, or 2 n where guidance acts (first the conditional, then the null
 /// half). Solver arithmetic is float64. All channels are guided; the variance is the conditional
 /// one. Noise comes from (seed, sample, step) alone, so a sample does not depend on its batch.
-/// InputError if the method or the guidance refuses its options.
+/// InputError if the method or the guidance refuses its options, or the method this network.
 template <SamplingPolicy<Tensor> Method, class Network>
 [[nodiscard]] Tensor sample_batch(Network&& network, const SampleRequest& request,
                                   const SamplingOptions& options, const Guidance& guidance) {
-  for (const std::string& refusal : {Method::refusal(options), guidance.refusal()}) {
+  for (const std::string& refusal :
+       {Method::refusal(options, request.parametrisation), guidance.refusal()}) {
     if (!refusal.empty()) {
       throw InputError("sampling: " + refusal);
     }
@@ -49,7 +53,7 @@ template <SamplingPolicy<Tensor> Method, class Network>
       at::tensor(at::IntArrayRef(request.labels.data(), request.labels.size()), at::kLong)
           .to(request.device);
   const Tensor both_labels = at::cat({labels, at::full_like(labels, request.null_label)});
-  constexpr bool integer_time = std::string_view(Method::prediction) == "noise";
+  const bool integer_time = is_discrete(request.parametrisation.path);
 
   const auto normal = [&](Stream stream, std::uint32_t step) {
     const Draw draw{.seed = request.seed, .stream = stream, .step = step, .sample = 0};
@@ -73,7 +77,8 @@ template <SamplingPolicy<Tensor> Method, class Network>
     return result;
   };
   const auto noise = [&](std::uint32_t step) { return normal(Stream::sampler_noise, step); };
-  return Method::sample(normal(Stream::sampler_start, 0), options, denoise, noise).to(at::kFloat);
+  const auto field = make_field<Tensor>(request.parametrisation, denoise);
+  return Method::sample(normal(Stream::sampler_start, 0), options, field, noise).to(at::kFloat);
 }
 
 } // namespace d2c

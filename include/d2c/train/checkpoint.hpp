@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors_writer.hpp>
 #include <d2c/models/load_weights.hpp>
@@ -31,11 +33,13 @@ struct TrainingState {
   Tensor text_mask;    ///< [classes, L]
   std::string network; ///< the shape as JSON
   std::string recipe;
+  std::optional<Parametrisation> parametrisation = {}; ///< what the network was trained to predict
 };
 
 /// Writes tensors `model.NAME`, `ema.NAME` under the published names, `text.tokens`, `text.mask`,
-/// and unless `final` the flat `optimizer.STATE`; metadata format, step, network, recipe. The file
-/// appears whole or not at all. Throws Failure where it cannot be written.
+/// and unless `final` the flat `optimizer.STATE`; metadata format, step, network, recipe,
+/// parametrisation. The file appears whole or not at all. Throws Failure where it cannot be
+/// written.
 inline void write_checkpoint(const std::filesystem::path& path, const TrainingState& state,
                              bool final) {
   std::vector<SafetensorsDeclaration> declarations;
@@ -62,11 +66,14 @@ inline void write_checkpoint(const std::filesystem::path& path, const TrainingSt
     add("text.tokens", state.text_tokens.sizes(), state.text_tokens.cpu().to(at::kFloat));
     add("text.mask", state.text_mask.sizes(), state.text_mask.cpu().to(at::kFloat));
   }
-  SafetensorsWriter writer(path, declarations,
-                           {{"format", "d2c-checkpoint-1"},
-                            {"step", std::to_string(state.step)},
-                            {"network", state.network},
-                            {"recipe", state.recipe}});
+  std::map<std::string, std::string> metadata{{"format", "d2c-checkpoint-1"},
+                                              {"step", std::to_string(state.step)},
+                                              {"network", state.network},
+                                              {"recipe", state.recipe}};
+  if (state.parametrisation) {
+    metadata["parametrisation"] = parametrisation_text(*state.parametrisation);
+  }
+  SafetensorsWriter writer(path, declarations, metadata);
   for (const Tensor& tensor : contents) {
     const Tensor whole = tensor.contiguous();
     writer.append({static_cast<const std::byte*>(whole.const_data_ptr()), whole.nbytes()});

@@ -58,9 +58,7 @@ NetworkShape denoiser_shape(const TrainingSizes& sizes, const TrainConfig& confi
   shape.height = sizes.height;
   shape.width = sizes.width;
   shape.classes = sizes.classes;
-  if constexpr (requires { Objective::learns_variance; }) {
-    shape.learn_sigma = Objective::learns_variance;
-  }
+  shape.learn_sigma = Objective::learns_variance;
   shape.class_embedding = Conditioner::uses_class;
   shape.text_embedding = Conditioner::uses_text;
   if (Conditioner::uses_text) {

@@ -170,7 +170,8 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
                       .text_tokens = Conditioner::uses_text ? given.text_tokens : Tensor(),
                       .text_mask = Conditioner::uses_text ? given.text_mask : Tensor(),
                       .network = network_shape_to_json(shape),
-                      .recipe = {}};
+                      .recipe = {},
+                      .parametrisation = Objective::parametrisation};
   FitResult result;
   result.loss = std::nan("");
   const bool writes = !options.folder.empty();

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/load_weights.hpp>
 #include <d2c/models/network_shape_json.hpp>
@@ -14,11 +16,22 @@
 
 namespace d2c {
 
+/// A trained network and what it was trained to predict.
+struct TrainedDenoiser {
+  std::unique_ptr<DiffusionTransformer> network;
+  Parametrisation parametrisation;
+
+  DiffusionTransformer* operator->() const { return network.get(); }
+
+  DiffusionTransformer& operator*() const { return *network; }
+};
+
 /// Builds the network that `path` (step-*.safetensors or final.safetensors) describes, on `device`,
-/// with its averaged weights or the last ones, and with the prompts it was trained on. Throws
-/// InputError for another file, and listing every tensor that is missing or does not fit.
-inline std::unique_ptr<DiffusionTransformer> load_denoiser(const std::filesystem::path& path,
-                                                           at::Device device, bool use_ema = true) {
+/// with its averaged weights or the last ones, and with the prompts it was trained on. A checkpoint
+/// that does not name its parametrisation has that of its family. Throws InputError for another
+/// file, and listing every tensor that is missing or does not fit.
+inline TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device device,
+                                     bool use_ema = true) {
   const WeightsFile file(path);
   const auto metadata = file.metadata();
   const auto format = metadata.find("format");
@@ -30,6 +43,17 @@ inline std::unique_ptr<DiffusionTransformer> load_denoiser(const std::filesystem
                      (format == metadata.end() ? "none" : "format \"" + format->second + "\""));
   }
   const NetworkShape shape = network_shape_from_json(network->second, path.string());
+  Parametrisation parametrisation = default_parametrisation(shape.family);
+  if (const auto entry = metadata.find("parametrisation"); entry != metadata.end()) {
+    const auto known = parametrisation_from_text(entry->second);
+    if (!known) {
+      throw InputError(
+          path.string() +
+          ": expected a path and a target as metadata \"parametrisation\", such as \"" +
+          parametrisation_text(parametrisation) + "\", found \"" + entry->second + "\"");
+    }
+    parametrisation = *known;
+  }
   auto denoiser = std::make_unique<DiffusionTransformer>(shape, device, 0);
   load_weights(file, denoiser->parameters(), use_ema ? "ema." : "model.");
   if (shape.text_embedding) {
@@ -41,7 +65,7 @@ inline std::unique_ptr<DiffusionTransformer> load_denoiser(const std::filesystem
     }
     denoiser->set_text_table(file.read("text.tokens"), file.read("text.mask"));
   }
-  return denoiser;
+  return {std::move(denoiser), parametrisation};
 }
 
 } // namespace d2c

@@ -2,11 +2,11 @@
 /// What a Trainer asks of its policies.
 
 #include <concepts>
-#include <string_view>
 
 #include <d2c/core/roles.hpp>
 #include <d2c/core/slots.hpp>
 #include <d2c/core/type_list.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/time_distribution.hpp>
 #include <d2c/models/transformer_size.hpp>
 
@@ -17,7 +17,8 @@ namespace d2c {
 template <class T>
 concept ObjectiveFacts = Policy<T> && requires {
   { T::family } -> std::convertible_to<Family>;
-  { T::prediction } -> std::convertible_to<std::string_view>;
+  { T::parametrisation } -> std::convertible_to<Parametrisation>;
+  { T::learns_variance } -> std::convertible_to<bool>;
 };
 
 /// Representation alignment: `aligns` says whether the denoiser gets a projector at all.
