@@ -5,12 +5,17 @@
 #include <d2c/attach/attacher.hpp>
 #include <d2c/core/named.hpp>
 #include <d2c/core/pipeline.hpp>
+#include <d2c/data/cifar10.hpp>
+#include <d2c/data/cifar100.hpp>
 #include <d2c/data/fashion_mnist.hpp>
 #include <d2c/data/from.hpp>
+#include <d2c/data/image_folder.hpp>
 #include <d2c/data/imagenet.hpp>
 #include <d2c/data/latent.hpp>
+#include <d2c/data/npz_images.hpp>
 #include <d2c/data/pixels.hpp>
 #include <d2c/data/source.hpp>
+#include <d2c/data/web_dataset.hpp>
 #include <d2c/diffusion/ddpm.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>

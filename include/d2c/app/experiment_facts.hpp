@@ -9,16 +9,23 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/core/roles.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/data/cifar10.hpp>
+#include <d2c/data/cifar100.hpp>
 #include <d2c/data/data_config.hpp>
+#include <d2c/data/data_set_size.hpp>
 #include <d2c/data/fashion_mnist.hpp>
+#include <d2c/data/image_folder.hpp>
 #include <d2c/data/imagenet.hpp>
 #include <d2c/data/latent.hpp>
+#include <d2c/data/npz_images.hpp>
 #include <d2c/data/pixels.hpp>
+#include <d2c/data/web_dataset.hpp>
 
 namespace d2c {
 
 /// The data sets and codecs that [data] can name.
-using KnownDatasets = type_list<ImageNet, FashionMNIST>;
+using KnownDatasets = type_list<ImageNet, FashionMNIST, Cifar10, Cifar100, Cifar100Coarse,
+                                ImageFolder<>, WebDataset<>, NpzImages<>>;
 using KnownCodecs = type_list<Latent<SDVae>, Pixels>;
 
 namespace detail {
@@ -42,20 +49,8 @@ void with_named(Known known, std::string_view name, std::string_view key, Proble
   }
 }
 
-struct ImageSize {
-  int classes = 0;
-  int channels = 0;
-  int height = 0;
-  int width = 0;
-};
-
-template <class Dataset>
-void take_dataset(ImageSize& size) {
-  size = {Dataset::classes, Dataset::channels, Dataset::height, Dataset::width};
-}
-
 template <class Codec>
-void take_codec(const ImageSize& size, ExperimentFacts& facts, Problems& problems) {
+void take_codec(const DataSetSize& size, ExperimentFacts& facts, Problems& problems) {
   if (!Codec::accepts(size.channels, size.height, size.width)) {
     problems.add("[data] codec", std::string(Codec::name) + " does not encode images of " +
                                      std::to_string(size.channels) + " x " +
@@ -78,12 +73,12 @@ ExperimentFacts experiment_facts(const DataConfig& data, Problems& problems) {
   using DatasetPolicy = detail::pipeline_policy_t<roles::dataset, Stages>;
   using CodecPolicy = detail::pipeline_policy_t<roles::codec, Stages>;
   ExperimentFacts facts = facts_of<P>();
-  detail::ImageSize size;
+  DataSetSize size;
   if constexpr (detail::is_given<DatasetPolicy>) {
-    detail::take_dataset<DatasetPolicy>(size);
+    size = data_set_size<DatasetPolicy>(data, problems);
   } else {
     detail::with_named(KnownDatasets{}, data.dataset, "dataset", problems,
-                       [&]<class T>() { detail::take_dataset<T>(size); });
+                       [&]<class T>() { size = data_set_size<T>(data, problems); });
   }
   facts.classes = size.classes;
   if (size.classes == 0) {

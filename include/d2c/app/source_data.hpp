@@ -12,7 +12,12 @@
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/from.hpp>
+#include <d2c/data/load_cifar.hpp>
 #include <d2c/data/load_fashion_mnist.hpp>
+#include <d2c/data/load_image_folder.hpp>
+#include <d2c/data/load_imagenet.hpp>
+#include <d2c/data/load_npz_images.hpp>
+#include <d2c/data/load_web_dataset.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/version.hpp>

@@ -13,14 +13,18 @@ namespace d2c {
 struct DataConfig {
   static constexpr std::string_view section = "data";
 
-  std::string dataset = "imagenet"; ///< "imagenet" or "fashion-mnist"
+  std::string dataset = "imagenet"; ///< config_name of a data set
   std::string codec = "sd-vae";     ///< "sd-vae" or "pixels"
   std::string root;                 ///< folder of the data set; empty: where its package puts it
   std::int64_t limit_per_class = 0; ///< keep only the first so many images of a class; 0: all
+  std::int64_t classes = 0;         ///< of a data set whose type leaves them open; 0: not given
+  std::int64_t image_size = 0;      ///< height and width of its images; 0: not given
+  std::int64_t pixel_limit = 178'956'970; ///< largest image file that is decoded, in pixels
   std::string prompt = "a photo of a {}"; ///< text of a class; {} is its name
   std::string pack;                       ///< condensed pack, for pipelines that begin with one
 };
 
 } // namespace d2c
 
-D2C_CONFIG(d2c::DataConfig, dataset, codec, root, limit_per_class, prompt, pack)
+D2C_CONFIG(d2c::DataConfig, dataset, codec, root, limit_per_class, classes, image_size, pixel_limit,
+           prompt, pack)

@@ -40,7 +40,7 @@ inline std::vector<std::string> folders_in(const std::filesystem::path& folder) 
 class ImageFolderSource : public ImageSource {
 public:
   /// Lists the files and opens none. InputError if there is no class, if a class has no image, or
-  /// if folders nest deeper than 40 levels (a link that leads back).
+  /// if folders nest deeper than 32 levels (a link that leads back).
   explicit ImageFolderSource(std::filesystem::path folder, std::string prefix = {},
                              std::uint64_t pixel_limit = default_pixel_limit)
       : folder_{std::move(folder)},
@@ -98,9 +98,9 @@ public:
 
 private:
   void list_folders(const std::string& below, std::vector<std::string>& found, int depth) const {
-    if (depth > 40) {
+    if (depth > 32) {
       throw InputError((folder_ / below).string() +
-                       ": expected folders at most 40 levels deep, found more (a link that leads "
+                       ": expected folders at most 32 levels deep, found more (a link that leads "
                        "back to a folder above it)");
     }
     for (const std::string& name : folders_in(folder_ / below)) {

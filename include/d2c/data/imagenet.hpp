@@ -1,5 +1,5 @@
 #pragma once
-/// The ImageNet-1k data set as a type: its facts. This version has no reader for its images.
+/// The ImageNet-1k data set as a type: its facts. Its files are read in data/load_imagenet.hpp.
 
 #include <string_view>
 

@@ -3,16 +3,17 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/data/class_counter.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/fashion_mnist.hpp>
 #include <d2c/data/image_set.hpp>
+#include <d2c/data/numbered_id.hpp>
 #include <d2c/io/idx.hpp>
 
 namespace d2c {
@@ -75,11 +76,6 @@ inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split)
                      std::to_string(images.shape[0]) + " images, found " +
                      std::to_string(labels.shape[0]));
   }
-  if (config.limit_per_class < 0) {
-    throw InputError("[data] limit_per_class: expected 0 (all) or a number of images, found " +
-                     std::to_string(config.limit_per_class));
-  }
-
   ImageSet set;
   set.channels = FashionMNIST::channels;
   set.height = FashionMNIST::height;
@@ -88,8 +84,7 @@ inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split)
   set.origin = root.string();
 
   const auto size = static_cast<std::size_t>(set.image_bytes());
-  std::vector<std::int64_t> in_class(FashionMNIST::classes, 0);
-  const std::string prefix = split == Split::train ? "train/" : "test/";
+  ClassCounter counter{config, FashionMNIST::classes};
   std::size_t kept = 0;
   for (std::size_t i = 0; i < labels.values.size(); ++i) {
     const std::uint8_t label = labels.values[i];
@@ -97,14 +92,11 @@ inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split)
       throw InputError(labels_path.string() + ": expected labels 0 to 9, found " +
                        std::to_string(label) + " for image " + std::to_string(i));
     }
-    if (config.limit_per_class > 0 && in_class[label] == config.limit_per_class) {
+    if (!counter.keep(label)) {
       continue;
     }
-    ++in_class[label];
-    char number[24];
-    std::snprintf(number, sizeof number, "%06zu", i);
     set.labels.push_back(label);
-    set.ids.push_back(prefix + number);
+    set.ids.push_back(numbered_id(split, i));
     if (kept != i) {
       std::copy_n(images.values.data() + i * size, size, images.values.data() + kept * size);
     }
@@ -112,12 +104,7 @@ inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split)
   }
   images.values.resize(kept * size);
   set.pixels = std::move(images.values);
-  for (std::size_t label = 0; label < in_class.size(); ++label) {
-    if (in_class[label] == 0) {
-      throw InputError(labels_path.string() + ": expected images of every class, found none of \"" +
-                       set.class_names[label] + "\" (class " + std::to_string(label) + ")");
-    }
-  }
+  counter.require_all(labels_path.string(), set.class_names);
   return set;
 }
 

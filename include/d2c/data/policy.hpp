@@ -11,6 +11,7 @@ namespace d2c {
 
 /// A data set as a type: its facts. `config_name` is its value of [data] dataset. Optional:
 /// `train_images_per_class`, or `largest_class` where classes differ in size.
+/// Classes, height and width are all zero where [data] classes and image_size name them.
 template <class T>
 concept DatasetPolicy = Policy<T> && requires {
   { T::config_name } -> std::convertible_to<std::string_view>;

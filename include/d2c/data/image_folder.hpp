@@ -1,0 +1,41 @@
+#pragma once
+/// A folder of images with one folder for each class, as a type: its facts. Its files are read in
+/// data/load_image_folder.hpp.
+
+#include <string_view>
+
+#include <d2c/core/fixed_string.hpp>
+#include <d2c/core/roles.hpp>
+
+namespace d2c {
+
+/// ImageFolder<10, 64>: PNG and JPEG files of ten classes as RGB images of 64 x 64. ImageFolder<>
+/// takes the classes and the size from [data] classes and image_size. Source policy of role
+/// dataset.
+template <int Classes = 0, int Height = 0, int Width = Height>
+struct ImageFolder {
+  static_assert(Classes > 0 && Height > 0 && Width > 0,
+                "ImageFolder: expected positive sizes, or none at all");
+  using role = roles::dataset;
+  static constexpr auto text = "ImageFolder<" + decimal<Classes>() + ", " + decimal<Height>() +
+                               ", " + decimal<Width>() + ">";
+  static constexpr std::string_view name = text;
+  static constexpr std::string_view config_name = "image-folder"; ///< value of [data] dataset
+  static constexpr int classes = Classes;
+  static constexpr int channels = 3;
+  static constexpr int height = Height;
+  static constexpr int width = Width;
+};
+
+template <>
+struct ImageFolder<> {
+  using role = roles::dataset;
+  static constexpr std::string_view name = "ImageFolder<>";
+  static constexpr std::string_view config_name = "image-folder";
+  static constexpr int classes = 0;
+  static constexpr int channels = 3;
+  static constexpr int height = 0;
+  static constexpr int width = 0;
+};
+
+} // namespace d2c
