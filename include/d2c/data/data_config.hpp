@@ -19,7 +19,7 @@ struct DataConfig {
   std::int64_t limit_per_class = 0; ///< keep only the first so many images of a class; 0: all
   std::int64_t classes = 0;         ///< of a data set whose type leaves them open; 0: not given
   std::int64_t image_size = 0;      ///< height and width of its images; 0: not given
-  std::int64_t pixel_limit = 178'956'970; ///< largest image file that is decoded, in pixels
+  std::int64_t pixel_limit = 178956970;   ///< largest image file that is decoded, in pixels
   std::string prompt = "a photo of a {}"; ///< text of a class; {} is its name
   std::string pack;                       ///< condensed pack, for pipelines that begin with one
 };
