@@ -34,6 +34,7 @@ enum class Stream : std::uint32_t {
   posterior = 11,
   evaluation = 12,
   likelihood = 13,
+  class_token_noise = 14,
   test = 1000,
 };
 

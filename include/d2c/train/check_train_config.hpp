@@ -45,6 +45,8 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   expect(share(config.class_dropout), "class_dropout", "a number in [0, 1]", config.class_dropout);
   expect(std::isfinite(config.align_weight) && config.align_weight >= 0, "align_weight",
          "zero or a positive number", config.align_weight);
+  expect(std::isfinite(config.class_token_weight) && config.class_token_weight >= 0,
+         "class_token_weight", "zero or a positive number", config.class_token_weight);
   expect(config.align_depth >= 0, "align_depth", "zero or a positive number", config.align_depth);
   expect(config.align_hidden >= 0, "align_hidden", "zero or a positive number",
          config.align_hidden);

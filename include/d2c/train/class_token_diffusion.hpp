@@ -23,6 +23,9 @@ public:
         t_{t},
         noisy_{Objective::template diffuse<Tensor>(clean_, noise_, t)} {}
 
+  /// [B, V], without noise.
+  [[nodiscard]] Tensor clean() const { return clean_.flatten(1); }
+
   /// What the network is given, [B, V].
   [[nodiscard]] Tensor noisy() const { return noisy_.flatten(1); }
 

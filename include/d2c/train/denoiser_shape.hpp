@@ -9,6 +9,7 @@
 #include <d2c/models/transformer_size.hpp>
 #include <d2c/train/class_condition.hpp>
 #include <d2c/train/no_align.hpp>
+#include <d2c/train/reg_align.hpp>
 #include <d2c/train/train_config.hpp>
 
 namespace d2c {
@@ -71,6 +72,9 @@ NetworkShape denoiser_shape(const TrainingSizes& sizes, const TrainConfig& confi
     shape.align_width = sizes.visual_width;
     shape.align_hidden = config.align_hidden > 0 ? static_cast<int>(config.align_hidden)
                                                  : default_align_hidden(shape.size);
+  }
+  if (entangles<Aligner>()) {
+    shape.class_token_width = sizes.visual_width;
   }
   return shape;
 }

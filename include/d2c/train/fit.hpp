@@ -29,9 +29,11 @@
 #include <d2c/train/check_train_config.hpp>
 #include <d2c/train/checkpoint.hpp>
 #include <d2c/train/checkpoint_folder.hpp>
+#include <d2c/train/class_token_batch.hpp>
 #include <d2c/train/data_order.hpp>
 #include <d2c/train/drop_conditions.hpp>
 #include <d2c/train/ema.hpp>
+#include <d2c/train/entangled_alignment_loss.hpp>
 #include <d2c/train/gradient_clip.hpp>
 #include <d2c/train/learning_rate.hpp>
 #include <d2c/train/loss_log.hpp>
@@ -131,7 +133,8 @@ inline void require_trainable(const TrainingSet& set, const NetworkShape& shape,
 
 /// Trains `network` for `config.steps` updates on `set`: per update a batch of visits
 /// (data_order.hpp), times, noise and dropped conditions of each visit, Objective::loss plus
-/// align_weight times the Aligner's loss, backward, clipping by the global norm, optimizer, weight
+/// align_weight times the Aligner's loss (and class_token_weight times the loss of the class token
+/// for an aligner that entangles), backward, clipping by the global norm, optimizer, weight
 /// average. The result is a function of (set, config, seed) and the library build: neither the
 /// batch's make-up nor a resume changes it. With a folder, checkpoints and loss.csv are written
 /// there and a killed run goes on from its newest checkpoint, to the same bits; a finished one is
@@ -157,6 +160,10 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
   set.labels = given.labels.to(at::kCPU, at::kLong).contiguous();
   if (aligned) {
     set.visual_tokens = given.visual_tokens.to(device);
+  }
+  if constexpr (entangles<Aligner>()) {
+    require_class_tokens(given, shape);
+    set.class_tokens = given.class_tokens.to(device, at::kFloat);
   }
   if constexpr (Conditioner::uses_text) {
     network.set_text_table(given.text_tokens, given.text_mask);
@@ -241,24 +248,46 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
     const Tensor noise = host_noise.to(device);
     const Tensor t = Objective::template time<Tensor>(host_uniforms.to(device));
     const Tensor x_t = Objective::template diffuse<Tensor>(x0, noise, t);
+    const auto class_token = [&] {
+      if constexpr (entangles<Aligner>()) {
+        return class_token_batch<Objective>(set.class_tokens, options.seed, visits, rows, t);
+      } else {
+        return nullptr;
+      }
+    }();
 
     parameters.zero_gradients();
     double loss = 0;
     double denoise_loss = 0;
     double align_loss = 0;
     {
-      const auto output = network.forward(x_t, t, conditioning, aligned);
+      const auto output = [&] {
+        if constexpr (entangles<Aligner>()) {
+          return network.forward(x_t, t, conditioning, aligned, class_token.noisy());
+        } else {
+          return network.forward(x_t, t, conditioning, aligned);
+        }
+      }();
       const Tensor denoise = Objective::template loss<std::decay_t<decltype(output)>, Tensor>(
                                  output, x0, noise, x_t, t)
                                  .mean();
       Tensor total = denoise;
       if constexpr (Aligner::aligns) {
         if (aligned) {
-          const Tensor align =
-              alignment_loss(Aligner{}, output.projected, set.visual_tokens.index_select(0, rows));
+          const Tensor visual = set.visual_tokens.index_select(0, rows);
+          const Tensor align = [&] {
+            if constexpr (entangles<Aligner>()) {
+              return alignment_loss(Aligner{}, output.projected, visual, class_token.clean());
+            } else {
+              return alignment_loss(Aligner{}, output.projected, visual);
+            }
+          }();
           align_loss = align.template item<double>();
           total = denoise + config.align_weight * align;
         }
+      }
+      if constexpr (entangles<Aligner>()) {
+        total = total + config.class_token_weight * class_token.loss(output.class_token);
       }
       denoise_loss = denoise.template item<double>();
       loss = total.template item<double>();

@@ -19,17 +19,18 @@
 
 namespace d2c {
 
-/// What the Trainer trains on. With `text` or `visual` tokens, or in a pipeline that begins with a
-/// pack, that is the condensed pack; otherwise the rows of subset.csv from the source, mapped to
-/// model space. Both have the same images in the same order. Throws InputError naming the file and
-/// what it lacks, Failure if no earlier stage left one.
+/// What the Trainer trains on. With `text`, `visual` or `class_tokens`, or in a pipeline that
+/// begins with a pack, that is the condensed pack; otherwise the rows of subset.csv from the
+/// source, mapped to model space. Both have the same images in the same order. Throws InputError
+/// naming the file and what it lacks, Failure if no earlier stage left one.
 template <class = Once>
-TrainingSet load_training_set(StageContext& context, bool text, bool visual) {
+TrainingSet load_training_set(StageContext& context, bool text, bool visual,
+                              bool class_tokens = false) {
   const std::filesystem::path& chosen = context.artifacts.at<Subset>();
   const bool begins_with_pack =
       context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen;
   TrainingSet set;
-  if (!text && !visual && !begins_with_pack) {
+  if (!text && !visual && !class_tokens && !begins_with_pack) {
     const ImageSet images = context.images(Split::train);
     const std::vector<std::int64_t> indices = subset_indices(chosen / "subset.csv", images);
     std::vector<std::int64_t> labels;
@@ -65,8 +66,11 @@ TrainingSet load_training_set(StageContext& context, bool text, bool visual) {
   if (visual) {
     set.visual_tokens = pack.tensor("visual_tokens");
   }
+  if (class_tokens) {
+    set.class_tokens = pack.tensor("class_tokens");
+  }
   return set;
 }
-D2C_COMPILED_ONCE(TrainingSet load_training_set<>(StageContext&, bool, bool))
+D2C_COMPILED_ONCE(TrainingSet load_training_set<>(StageContext&, bool, bool, bool))
 
 } // namespace d2c

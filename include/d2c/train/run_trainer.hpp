@@ -13,6 +13,7 @@
 #include <d2c/train/denoiser_shape.hpp>
 #include <d2c/train/fit.hpp>
 #include <d2c/train/load_training_set.hpp>
+#include <d2c/train/reg_align.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/trainer.hpp>
 #include <d2c/train/training_set.hpp>
@@ -55,7 +56,8 @@ void run_stage(const Trainer<Policies...>&, StageContext& context) {
   using Aligner = typename Stage::aligner;
   const TrainConfig& config = context.section<TrainConfig>();
   const bool aligned = Aligner::aligns && config.align_weight > 0;
-  const TrainingSet set = load_training_set(context, Conditioner::uses_text, aligned);
+  constexpr bool entangled = entangles<Aligner>();
+  const TrainingSet set = load_training_set(context, Conditioner::uses_text, aligned, entangled);
 
   TrainingSizes sizes;
   sizes.channels = static_cast<int>(set.latents.size(1));
@@ -72,6 +74,8 @@ void run_stage(const Trainer<Policies...>&, StageContext& context) {
   }
   if (aligned) {
     sizes.visual_width = static_cast<int>(set.visual_tokens.size(2));
+  } else if (entangled) {
+    sizes.visual_width = static_cast<int>(set.class_tokens.size(1));
   }
   const NetworkShape shape =
       denoiser_shape<typename Stage::model, typename Stage::objective, Aligner, Conditioner>(

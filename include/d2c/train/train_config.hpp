@@ -2,6 +2,7 @@
 /// The configuration section [train]. Defaults are the paper's training (arXiv 2507.05914, appendix
 /// B.2), and SiT's and REPA's where the paper is silent.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@ namespace d2c {
 /// (train/check_train_config.hpp).
 struct TrainConfig {
   static constexpr std::string_view section = "train";
+  static constexpr std::array<std::string_view, 3> no_effect = {"checkpoint_every",
+                                                                "keep_checkpoints", "log_every"};
 
   std::int64_t steps = 400000;       ///< updates
   std::int64_t batch = 256;          ///< images per update
@@ -31,6 +34,7 @@ struct TrainConfig {
   double class_dropout = 0.1;        ///< share of images whose condition is the null one
   bool text_dropout_joint = true;    ///< one draw for class and text, or two independent ones
   double align_weight = 0.5;         ///< of the alignment loss
+  double class_token_weight = 0.03;  ///< of the loss of the class token, if the aligner is REGAlign
   std::int64_t align_depth = 0;      ///< blocks before the projector; 0: by the network's depth
   std::int64_t align_hidden = 0;     ///< width of the projector's layers; 0: by the network's width
   std::int64_t checkpoint_every = 50000;
@@ -42,5 +46,5 @@ struct TrainConfig {
 
 D2C_CONFIG(d2c::TrainConfig, steps, batch, learning_rate, muon_learning_rate, beta1, beta2,
            weight_decay, warmup, schedule, final_factor, clip, ema, ema_warmup, class_dropout,
-           text_dropout_joint, align_weight, align_depth, align_hidden, checkpoint_every,
-           keep_checkpoints, log_every)
+           text_dropout_joint, align_weight, class_token_weight, align_depth, align_hidden,
+           checkpoint_every, keep_checkpoints, log_every)

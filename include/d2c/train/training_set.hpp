@@ -14,6 +14,7 @@ struct TrainingSet {
   Tensor text_tokens;   ///< [classes, L, W] float32, one prompt per class
   Tensor text_mask;     ///< [classes, L] float32, 1: a token, 0: padding
   Tensor visual_tokens; ///< [n, N, V] float32, patch tokens of each image
+  Tensor class_tokens;  ///< [n, V] float32, class token of each image
 
   [[nodiscard]] std::int64_t size() const { return latents.defined() ? latents.size(0) : 0; }
 };
