@@ -94,8 +94,9 @@ TEST_CASE(
     }
   }
   CHECK(checked > 3000);
-  // Pillow compares neither of the two checksums behind the pixels, of 4 bytes each.
-  CHECK(stricter == 3 * 8);
+  // Pillow does not miss deflate's end mark and the two checksums of 4 bytes behind the pixels.
+  CHECK(stricter >= 3 * 8);
+  CHECK(stricter <= 3 * 12);
 }
 
 TEST_CASE("image files reference: what Pillow refuses is refused in one sentence") {
