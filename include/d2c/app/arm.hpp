@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <d2c/app/experiment_facts.hpp>
+#include <d2c/app/image_preparation.hpp>
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/stage_node.hpp>
 
@@ -23,7 +24,13 @@ struct Arm {
   std::vector<StageNode> stages;
   ExperimentFacts facts;
   ImageLoader images;
+  std::shared_ptr<const ImagePreparation> preparation; ///< null: images are loaded as they are
   std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
+
+  /// Images of a split; decodes none.
+  [[nodiscard]] std::int64_t image_count(Split split) const {
+    return preparation ? preparation->count(split) : images(split).size();
+  }
 };
 
 namespace detail {
@@ -58,8 +65,9 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
 } // namespace detail
 
 /// The arm of pipeline P (a Pipeline or a Named one). The first stage is its source; its data comes
-/// from image_loader_of(source, sections) and codec_of(source, sections, device), found by the type
-/// of the source. Adds problems found on the way.
+/// from image_loader_of(source, sections), image_preparation_of(source, sections) if there is one,
+/// and codec_of(source, sections, device), found by the type of the source. Adds problems found on
+/// the way.
 template <class P>
 Arm make_arm(const Sections& sections, Problems& problems) {
   using Stages = typename P::stages;
@@ -75,6 +83,9 @@ Arm make_arm(const Sections& sections, Problems& problems) {
   detail::add_stages(Stages{}, arm, sections);
   []<class Source, class... Rest>(type_list<Source, Rest...>, Arm& made, const Sections& given) {
     made.images = image_loader_of(Source{}, given);
+    if constexpr (requires { image_preparation_of(Source{}, given); }) {
+      made.preparation = image_preparation_of(Source{}, given);
+    }
     made.codec = [&given](const std::string& device) {
       return std::shared_ptr<const Codec>(codec_of(Source{}, given, device));
     };

@@ -84,12 +84,20 @@ public:
     }
   }
 
-  /// Runs what `command` asks: all stages for "run", else those up to that kind. Then links the
-  /// results into the run folder.
+  /// Runs what `command` asks: all stages for "run", the preparation of images for "prepare", else
+  /// the stages up to that kind. Then links the results into the run folder.
   void run(const std::string& command) {
     began_ = Clock::now();
     open_run_folder();
+    const bool only_prepares = command == "prepare";
     const int last = command == "run" ? 1 << 20 : stage_rank(command);
+    prepare_images(only_prepares, last);
+    if (only_prepares) {
+      if (prepared_.empty()) {
+        progress_.line("prepare: the images of this data set are loaded as they are");
+      }
+      return;
+    }
     std::map<int, std::vector<Task>> levels;
     for (const Arm& arm : arms_) {
       for (std::size_t i = 0; i < arm.stages.size(); ++i) {
@@ -213,6 +221,29 @@ private:
       }
     }
     return last > static_cast<int>(stage_kinds.size());
+  }
+
+  /// Prepares the training images of data sets of files, and the test images where a stage that
+  /// runs judges by them. `thoroughly`: for all stages, and what is there already is verified.
+  void prepare_images(bool thoroughly, int last) {
+    for (const Arm& arm : arms_) {
+      if (!arm.preparation) {
+        continue;
+      }
+      bool judges = false;
+      for (std::size_t i = 0; i < arm.stages.size(); ++i) {
+        judges = judges ||
+                 (arm.stages[i].kind() == "evaluate" && (thoroughly || is_wanted(arm, i, last)));
+      }
+      for (const Split split : {Split::train, Split::test}) {
+        const auto where = arm.preparation->folder(split);
+        if ((split == Split::train || judges) &&
+            std::find(prepared_.begin(), prepared_.end(), where) == prepared_.end()) {
+          arm.preparation->run(split, threads(), thoroughly, progress_);
+          prepared_.push_back(where);
+        }
+      }
+    }
   }
 
   void check_out(Problems& problems) const {
@@ -395,6 +426,7 @@ private:
   std::string config_;
   Progress progress_;
   StageStore store_;
+  std::vector<std::filesystem::path> prepared_; ///< in this call
   std::filesystem::path folder_;
   std::function<std::int64_t()> train_steps_;
   std::vector<std::string> ran_;

@@ -162,8 +162,8 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
   double memory = 0;
   bool all_known = true;
   for (const Arm& arm : driver.arms()) {
-    const double train_images = static_cast<double>(arm.images(Split::train).size());
-    const double test_images = static_cast<double>(arm.images(Split::test).size());
+    const double train_images = static_cast<double>(arm.image_count(Split::train));
+    const double test_images = static_cast<double>(arm.image_count(Split::test));
     for (const StageNode& stage : arm.stages) {
       if (!stage.run) {
         continue;

@@ -55,7 +55,8 @@ void collect_fixed_keys(const ConfigFile& file, std::set<std::string>& seen, Pro
 template <class... Pipelines>
 std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& sections,
                           Problems& problems) {
-  using Used = unite_t<type_list<RunConfig, DataConfig>, pipeline_sections_t<Pipelines>...>;
+  using Used =
+      unite_t<type_list<RunConfig, DataConfig, PrepareConfig>, pipeline_sections_t<Pipelines>...>;
   std::set<std::string> fixed;
   Problems set_though_fixed;
   (collect_fixed_keys<Pipelines>(file, fixed, set_though_fixed), ...);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <d2c/app/experiment_facts.hpp>
+#include <d2c/app/image_preparation.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/codec.hpp>
@@ -57,10 +58,14 @@ private:
   std::string sentence_;
 };
 
+/// Sets of files come from where they were prepared, others from their own files.
 template <class D>
-ImageLoader loader_of(const DataConfig& data) {
-  return [data](Split split) -> ImageSet {
-    if constexpr (requires { load_images(D{}, data, split); }) {
+ImageLoader loader_of(const Sections& sections) {
+  const auto preparation = preparation_of<D>(sections);
+  return [data = sections.get<DataConfig>(), preparation](Split split) -> ImageSet {
+    if constexpr (ListedDataset<D>) {
+      return preparation->load(split);
+    } else if constexpr (requires { load_images(D{}, data, split); }) {
       return load_images(D{}, data, split);
     } else {
       throw InputError("[data] dataset: " + no_reader(D::name));
@@ -116,8 +121,17 @@ ImageLoader loader_for(const Sections& sections) {
   const DataConfig& data = sections.get<DataConfig>();
   ImageLoader loader;
   with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
-                                      [&]<class D>() { loader = loader_of<D>(data); });
+                                      [&]<class D>() { loader = loader_of<D>(sections); });
   return loader;
+}
+
+template <class DatasetPolicy>
+std::shared_ptr<const ImagePreparation> preparation_for(const Sections& sections) {
+  std::shared_ptr<const ImagePreparation> preparation;
+  with_policy_or_named<DatasetPolicy>(
+      KnownDatasets{}, sections.get<DataConfig>().dataset, "dataset",
+      [&]<class D>() { preparation = preparation_of<D>(sections); });
+  return preparation;
 }
 
 template <class CodecPolicy>
@@ -148,6 +162,18 @@ ImageLoader image_loader_of(const Source<Policies...>&, const Sections& sections
 
 inline ImageLoader image_loader_of(const From<CondensedPack>&, const Sections& sections) {
   return detail::loader_for<NoPolicy>(sections);
+}
+
+/// How the source's images are prepared; null if they are loaded as they are.
+template <class... Policies>
+std::shared_ptr<const ImagePreparation> image_preparation_of(const Source<Policies...>&,
+                                                             const Sections& sections) {
+  return detail::preparation_for<typename Source<Policies...>::dataset>(sections);
+}
+
+inline std::shared_ptr<const ImagePreparation> image_preparation_of(const From<CondensedPack>&,
+                                                                    const Sections& sections) {
+  return detail::preparation_for<NoPolicy>(sections);
 }
 
 /// The source's codec; one without a network in this version throws InputError when it is used.

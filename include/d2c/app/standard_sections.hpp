@@ -6,6 +6,7 @@
 #include <d2c/attach/attach_config.hpp>
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/data_config.hpp>
+#include <d2c/data/prepare_config.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/score/score_config.hpp>
@@ -14,7 +15,7 @@
 
 namespace d2c {
 
-using StandardSections = type_list<RunConfig, DataConfig, ScoreConfig, SelectConfig, AttachConfig,
-                                   TrainConfig, SampleConfig, EvaluateConfig>;
+using StandardSections = type_list<RunConfig, DataConfig, PrepareConfig, ScoreConfig, SelectConfig,
+                                   AttachConfig, TrainConfig, SampleConfig, EvaluateConfig>;
 
 } // namespace d2c
