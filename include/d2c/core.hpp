@@ -29,6 +29,7 @@
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/t5.hpp>
+#include <d2c/encoders/with_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/evaluator.hpp>
 #include <d2c/evaluate/frechet.hpp>
@@ -51,6 +52,7 @@
 #include <d2c/train/dc_embedding.hpp>
 #include <d2c/train/muon.hpp>
 #include <d2c/train/no_align.hpp>
+#include <d2c/train/reg_align.hpp>
 #include <d2c/train/repa_align.hpp>
 #include <d2c/train/text_condition.hpp>
 #include <d2c/train/trainer.hpp>

@@ -8,6 +8,7 @@
 // d2c-case 6: \[d2c\.contract\.repeated\] this type lists an artifact twice
 // d2c-case 7: \[d2c\.contract\.repeated\] this type lists an artifact twice
 // d2c-case 8: \[d2c\.contract\.missing\] this stage needs artifacts that no stage
+// d2c-case 9: \[d2c\.contract\.missing\] this stage needs artifacts that no stage
 
 #include <cstddef>
 #include <span>
@@ -55,6 +56,9 @@ using Experiment = Pipeline<Scorer<DiTXL>, Report>;
 using Experiment = Pipeline<Scorer<DiTXL>, Selector<Twice>>;
 #elif D2C_CASE == 8 // text asked for, none attached
 using Experiment = Pipeline<Selector<Random>, Trainer<SiT_B2, FlowMatching, NoAlign, DCEmbedding>>;
+#elif D2C_CASE == 9 // entanglement without class tokens
+using Experiment =
+    Pipeline<Selector<Random>, Attacher<DINOv2>, Trainer<SiT_B2, FlowMatching, REGAlign>>;
 #endif
 
 int main() {

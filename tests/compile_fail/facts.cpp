@@ -15,6 +15,7 @@
 // d2c-case 13: \[d2c\.policy\.number\] a number of this policy is out of range
 // d2c-case 14: \[d2c\.policy\.number\] a number of this policy is out of range
 // d2c-case 15: \[d2c\.policy\.number\] a number of this policy is out of range
+// d2c-case 16: \[d2c\.aligner\.objective\] the aligner denoises a class token
 
 #include <d2c/core.hpp>
 
@@ -74,6 +75,9 @@ using Experiment = Pipeline<Scorer<DiTXL>, Selector<Interval<-4>>>;
 using Experiment = Pipeline<Selector<Random, PerClass<-1>>>;
 #elif D2C_CASE == 15
 using Experiment = Pipeline<Selector<Random>, Attacher<EfficientNetLite0<0>>>;
+#elif D2C_CASE == 16
+using Experiment = Pipeline<Selector<Random>, Attacher<WithClassToken<DINOv2>>,
+                            Trainer<DiT_B2, NoisePrediction, REGAlign>>;
 #endif
 
 int main() {

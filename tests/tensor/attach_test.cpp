@@ -22,6 +22,7 @@
 #include <d2c/core/artifact.hpp>
 #include <d2c/encoders/dinov2.hpp>
 #include <d2c/encoders/t5.hpp>
+#include <d2c/encoders/with_class_token.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -90,12 +91,38 @@ std::unique_ptr<d2c::VisionEncoder> make_encoder(Halves<Tokens>, const d2c::Atta
   return std::make_unique<HalvesEncoder>();
 }
 
+// The same with a class token: the brightest pixel, `Width` times.
+template <int Width>
+struct Brightest {
+  using role = d2c::roles::vision_encoder;
+  static constexpr std::string_view name = "Brightest";
+  static constexpr int tokens = 2;
+  static constexpr int width = 1;
+  static constexpr auto class_token = d2c::ClassTokenOrigin::own;
+  static constexpr auto provides = d2c::set_of<d2c::VisualTokens>;
+};
+
+template <int Width>
+struct BrightestEncoder : HalvesEncoder {
+  d2c::VisualFeatures features(const Tensor& images) const override {
+    return {patch_tokens(images),
+            images.to(at::kFloat).flatten(1).amax(1, true).expand({-1, Width}).contiguous()};
+  }
+};
+
+template <int Width>
+std::unique_ptr<d2c::VisionEncoder> make_encoder(Brightest<Width>, const d2c::AttachConfig&,
+                                                 at::Device) {
+  return std::make_unique<BrightestEncoder<Width>>();
+}
+
 } // namespace test_encoders
 
 namespace {
 
 using namespace d2c;
 using Catch::Matchers::Contains;
+using test_encoders::Brightest;
 using test_encoders::Halves;
 using test_encoders::PromptLength;
 
@@ -166,6 +193,30 @@ TEST_CASE("attach: the pack holds images, labels and both kinds of tokens, by ha
   CHECK(manifest["prompts"] == nlohmann::json({"a photo of a Bag", "a photo of a Sandal"}));
   CHECK(manifest["text_encoder"]["name"] == "PromptLength");
   CHECK(manifest["vision_encoder"]["tokens"] == 2);
+}
+
+TEST_CASE("attach: class tokens are stored where the encoder attaches them, by hand") {
+  Fixture fixture;
+  run_stage(Attacher<Brightest<1>>{}, fixture.context);
+  CHECK_FALSE(PackFile{fixture.context.out}.has_class_tokens());
+  run_stage(Attacher<PromptLength, WithClassToken<Brightest<1>>>{}, fixture.context);
+  const PackFile pack{fixture.context.out};
+  CHECK(pack.has_class_tokens());
+  CHECK(same(pack.tensor("class_tokens"), at::tensor({23.0F, 33.0F, 53.0F}).view({3, 1})));
+  CHECK(same(pack.tensor("visual_tokens").flatten(),
+             at::tensor({20.5F, 22.5F, 30.5F, 32.5F, 50.5F, 52.5F})));
+  CHECK(same(pack.tensor("images").flatten(),
+             at::tensor({20, 21, 22, 23, 30, 31, 32, 33, 50, 51, 52, 53}, at::kByte)));
+  std::ifstream in{fixture.context.out / "manifest.json"};
+  const auto manifest = nlohmann::json::parse(in);
+  CHECK(manifest["vision_encoder"]["name"] == "WithClassToken<Brightest>");
+  CHECK(manifest["vision_encoder"]["class_token"] == "own");
+
+  CHECK_THROWS_WITH(run_stage(Attacher<WithClassToken<Brightest<3>>>{}, fixture.context),
+                    Contains("expected one class token of width 1") && Contains("[2, 3]"));
+  Problems problems;
+  check_stage(Attacher<WithClassToken<DINOv2>>{}, fixture.context, problems);
+  CHECK_THAT(problems.text(), Contains("attaching with WithClassToken<DINOv2>"));
 }
 
 TEST_CASE("attach: a pack without encoders holds images and labels alone") {
@@ -295,4 +346,9 @@ TEST_CASE("pack: files that are no condensed pack are refused in one sentence") 
   save_tensors(file,
                {{"labels", labels}, {"images", images}, {"visual_tokens", at::zeros({3, 2, 2})}});
   CHECK_THROWS_WITH(PackFile{file}, Contains("visual_tokens") && Contains("found 3"));
+  save_tensors(file, {{"labels", labels},
+                      {"images", images},
+                      {"class_tokens", at::zeros({2, 5})},
+                      {"visual_tokens", at::zeros({2, 2, 4})}});
+  CHECK_THROWS_WITH(PackFile{file}, Contains("class_tokens") && Contains("found 5"));
 }

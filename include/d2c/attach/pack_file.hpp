@@ -21,6 +21,7 @@ namespace d2c {
 ///   labels         I64 [n]
 ///   text_tokens    F32 [classes, L, W]    with text_mask F32 [classes, L]; absent without text
 ///   visual_tokens  F32 [n, N, V]          absent without a vision encoder
+///   class_tokens   F32 [n, V]             present if the vision encoder is a WithClassToken
 class PackFile {
 public:
   static constexpr std::string_view file_name = "condensed.safetensors";
@@ -47,6 +48,11 @@ public:
     if (file_.has("visual_tokens")) {
       same("visual_tokens", expect("visual_tokens", DType::F32, 3).shape[0], pixels.shape[0]);
     }
+    if (file_.has("class_tokens")) {
+      const auto& tokens = expect("class_tokens", DType::F32, 2);
+      same("class_tokens", tokens.shape[0], pixels.shape[0]);
+      same("class_tokens", tokens.shape[1], expect("visual_tokens", DType::F32, 3).shape[2]);
+    }
   }
 
   [[nodiscard]] std::int64_t size() const { return file_.entry("labels").shape[0]; }
@@ -56,6 +62,8 @@ public:
   [[nodiscard]] bool has_text() const { return file_.has("text_tokens"); }
 
   [[nodiscard]] bool has_visual() const { return file_.has("visual_tokens"); }
+
+  [[nodiscard]] bool has_class_tokens() const { return file_.has("class_tokens"); }
 
   /// A copy of the tensor of that name, on the CPU. InputError if the pack has none.
   [[nodiscard]] Tensor tensor(std::string_view name) const { return to_tensor(file_, name); }

@@ -24,10 +24,12 @@
 #include <d2c/attach/prompt.hpp>
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/core/contract.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/core/type_list.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/image_tensor.hpp>
 #include <d2c/data/pixels_codec.hpp>
@@ -36,6 +38,8 @@
 #include <d2c/encoders/missing_network.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
+#include <d2c/encoders/with_class_token.hpp>
+#include <d2c/encoders/with_class_token_encoder.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/safetensors_writer.hpp>
 #include <d2c/select/subset_images.hpp>
@@ -110,6 +114,7 @@ struct AttachJob {
   std::string_view vision_name;
   std::int64_t vision_tokens = 0;
   std::int64_t vision_width = 0;
+  std::string_view class_token = {}; ///< what it is; empty: none is attached
 };
 
 template <class = Once>
@@ -146,6 +151,10 @@ void write_pack(const AttachJob& job, StageContext& context) {
     declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
     manifest["vision_encoder"] =
         encoder_record(job.vision_name, job.vision_tokens, job.vision_width, job.vision->files());
+    if (!job.class_token.empty()) {
+      declared.push_back({"class_tokens", DType::F32, {n, job.vision_width}});
+      manifest["vision_encoder"]["class_token"] = job.class_token;
+    }
   }
   declared.push_back(
       pixels ? SafetensorsDeclaration{"images",
@@ -174,9 +183,23 @@ void write_pack(const AttachJob& job, StageContext& context) {
     }
   };
   if (job.vision != nullptr) {
+    std::vector<Tensor> class_tokens; // kept until all patch tokens are written
     context.progress.start("attaching " + std::string(job.vision_name), n, "images");
     for_each_batch([&](std::span<const std::int64_t> batch) {
-      const Tensor tokens = job.vision->patch_tokens(image_tensor(images, batch)).contiguous();
+      VisualFeatures features;
+      if (job.class_token.empty()) {
+        features.patch_tokens = job.vision->patch_tokens(image_tensor(images, batch));
+      } else {
+        features = job.vision->features(image_tensor(images, batch));
+        if (features.class_tokens.sizes() !=
+            at::IntArrayRef({static_cast<std::int64_t>(batch.size()), job.vision_width})) {
+          throw Failure("attaching with " + std::string(job.vision_name) +
+                        ": expected one class token of width " + std::to_string(job.vision_width) +
+                        " per image, found shape " + c10::str(features.class_tokens.sizes()));
+        }
+        class_tokens.push_back(features.class_tokens);
+      }
+      const Tensor tokens = features.patch_tokens.contiguous();
       if (tokens.sizes() != at::IntArrayRef({static_cast<std::int64_t>(batch.size()),
                                              job.vision_tokens, job.vision_width})) {
         throw Failure("attaching with " + std::string(job.vision_name) + ": expected " +
@@ -188,6 +211,9 @@ void write_pack(const AttachJob& job, StageContext& context) {
       context.progress.advance(static_cast<std::int64_t>(batch.size()));
     });
     context.progress.finish();
+    if (!class_tokens.empty()) {
+      writer.append(tensor_bytes(at::cat(class_tokens).contiguous()));
+    }
   }
   for_each_batch([&](std::span<const std::int64_t> batch) {
     writer.append(tensor_bytes(pixels ? image_tensor(images, batch)
@@ -226,6 +252,9 @@ void run_stage(const Attacher<Policies...>&, StageContext& context) {
     job.vision_name = Vision::name;
     job.vision_tokens = Vision::tokens;
     job.vision_width = Vision::width;
+    if constexpr (contains_v<own_provides_t<Vision>, ClassTokens>) {
+      job.class_token = name_of(Vision::class_token);
+    }
   }
   detail::write_pack(job, context);
 }

@@ -39,6 +39,9 @@ struct model {};
 template <class Objective>
 struct objective {};
 
+template <class Aligner>
+struct aligner {};
+
 template <class Encoder>
 struct encoder {};
 
@@ -152,6 +155,9 @@ D2C_MISTAKE(model_mismatch, "d2c.model.mismatch",
 D2C_MISTAKE(objective_family, "d2c.objective.family",
             "the objective does not belong to the family of the model. Fix: use NoisePrediction "
             "with DiT and FlowMatching with SiT")
+D2C_MISTAKE(aligner_objective, "d2c.aligner.objective",
+            "the aligner denoises a class token, of which the objective cannot learn a variance. "
+            "Fix: use FlowMatching, or another aligner")
 D2C_MISTAKE(sampler_objective, "d2c.sampler.objective",
             "the sampling method cannot read what the model predicts. Fix: use DDPM after "
             "NoisePrediction and Euler, Heun or EulerMaruyama after FlowMatching")

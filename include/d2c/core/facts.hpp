@@ -18,6 +18,7 @@
 #include <d2c/sample/policy.hpp>
 #include <d2c/select/policy.hpp>
 #include <d2c/train/policy.hpp>
+#include <d2c/train/reg_align.hpp>
 
 namespace d2c {
 
@@ -156,6 +157,23 @@ consteval auto model_check() {
     } else {
       return diagnostics::passed{};
     }
+  }
+}
+
+/// Whether the objective can denoise what the aligner entangles with the image.
+template <class S>
+consteval auto aligner_check() {
+  using aligner = stage_policy_t<roles::aligner, S>;
+  using objective = stage_policy_t<roles::objective, S>;
+  if constexpr (is_given<aligner> && is_given<objective>) {
+    if constexpr (entangles<aligner>() && objective::learns_variance) {
+      return diagnostics::aligner_objective<diagnostics::stage<S>, diagnostics::aligner<aligner>,
+                                            diagnostics::objective<objective>>{};
+    } else {
+      return diagnostics::passed{};
+    }
+  } else {
+    return diagnostics::passed{};
   }
 }
 
@@ -308,14 +326,15 @@ struct facts_verdict<type_list<Stages...>> {
   using type = typename first_mistake<
       decltype(numbers_check<Stages>(policies_of_t<Stages>{}))...,
       decltype(source_check<list, facts>()), decltype(budget_check<Stages, dataset>())...,
-      decltype(model_check<Stages, facts>())..., decltype(conditions_check<Stages, facts>())...,
+      decltype(model_check<Stages, facts>())..., decltype(aligner_check<Stages>())...,
+      decltype(conditions_check<Stages, facts>())...,
       decltype(sampler_check<Stages, Stages...>())...>::type;
 };
 
 } // namespace detail
 
 /// What is wrong between resolved stages: diagnostics::passed or the first mistake, in the order
-/// numbers, source, budgets, models, conditions, samplers.
+/// numbers, source, budgets, models, aligners, conditions, samplers.
 template <class Stages>
 using facts_verdict_t = typename detail::facts_verdict<Stages>::type;
 

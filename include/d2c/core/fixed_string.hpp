@@ -29,6 +29,16 @@ struct fixed_string {
 template <std::size_t N>
 fixed_string(const char (&)[N]) -> fixed_string<N - 1>;
 
+/// The N characters of `text`.
+template <std::size_t N>
+constexpr fixed_string<N> fixed_string_of(std::string_view text) {
+  fixed_string<N> copy;
+  for (std::size_t i = 0; i < N; ++i) {
+    copy.characters[i] = text[i];
+  }
+  return copy;
+}
+
 /// Concatenation; either side may be a string literal.
 template <std::size_t N, std::size_t M>
 constexpr fixed_string<N + M> operator+(const fixed_string<N>& left, const fixed_string<M>& right) {

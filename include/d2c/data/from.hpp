@@ -24,7 +24,8 @@ struct From<CondensedPack> {
 
   static constexpr std::string_view kind = "source";
   static constexpr auto needs = set_of<>;
-  static constexpr auto provides = set_of<Images, Subset, TextTokens, VisualTokens, CondensedPack>;
+  static constexpr auto provides =
+      set_of<Images, Subset, TextTokens, VisualTokens, ClassTokens, CondensedPack>;
 
   static std::string name() { return "From<CondensedPack>"; }
 };

@@ -7,11 +7,13 @@
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/fixed_string.hpp>
 #include <d2c/core/roles.hpp>
+#include <d2c/encoders/class_token_origin.hpp>
 
 namespace d2c {
 
 /// Features of width 112 after block 10 (Tan & Le 2019), as Grid x Grid tokens: the grid of the
-/// denoiser they are compared with. Attacher policy of role vision_encoder.
+/// denoiser they are compared with. It has no class token: their mean stands for it. Attacher
+/// policy of role vision_encoder.
 template <int Grid = 7>
 struct EfficientNetLite0 {
   using role = roles::vision_encoder;
@@ -20,6 +22,7 @@ struct EfficientNetLite0 {
   static constexpr int grid = Grid;
   static constexpr int tokens = Grid * Grid;
   static constexpr int width = 112;
+  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::pooled;
   static constexpr auto provides = set_of<VisualTokens>;
 };
 

@@ -43,6 +43,12 @@ public:
         .to(at::kCPU);
   }
 
+  /// With the mean of an image's patch tokens as its class token.
+  [[nodiscard]] VisualFeatures features(const Tensor& images) const override {
+    const Tensor patches = patch_tokens(images);
+    return {patches, patches.mean(1)};
+  }
+
   [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
 
 private:
