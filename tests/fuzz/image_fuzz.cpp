@@ -1,0 +1,27 @@
+/// libFuzzer's entry point for the PNG and JPEG decoders: whatever the bytes are, they are decoded
+/// or refused with InputError. From the project's folder:
+///   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude \
+///     tests/fuzz/image_fuzz.cpp -lpng -ljpeg -lz -o image_fuzz
+///   ./image_fuzz -max_total_time=60 FOLDER_OF_IMAGES
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <d2c/core/error.hpp>
+#include <d2c/io/image_decoder.hpp>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    const auto image = d2c::decode_image("input", std::as_bytes(std::span(data, size)), 1 << 20);
+    if (image.rgb.size() != 3 * std::size_t(image.width) * std::size_t(image.height)) {
+      __builtin_trap();
+    }
+  } catch (const d2c::InputError& refusal) {
+    if (!std::string(refusal.what()).starts_with("input: expected ")) {
+      __builtin_trap();
+    }
+  }
+  return 0;
+}
