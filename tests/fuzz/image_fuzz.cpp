@@ -1,7 +1,7 @@
 /// libFuzzer's entry point for the PNG and JPEG decoders: whatever the bytes are, they are decoded
 /// or refused with InputError. From the project's folder:
-///   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude \
-///     tests/fuzz/image_fuzz.cpp -lpng -ljpeg -lz -o image_fuzz
+///   flags="-std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude"
+///   clang++ $flags tests/fuzz/image_fuzz.cpp -lpng -ljpeg -lz -o image_fuzz
 ///   ./image_fuzz -max_total_time=60 FOLDER_OF_IMAGES
 
 #include <cstddef>
