@@ -20,10 +20,10 @@
 #include <d2c/app/experiment_facts.hpp>
 #include <d2c/core.hpp>
 #include <d2c/data/load_cifar.hpp>
-#include <d2c/data/load_image_folder.hpp>
-#include <d2c/data/load_imagenet.hpp>
 #include <d2c/data/load_npz_images.hpp>
-#include <d2c/data/load_web_dataset.hpp>
+#include <d2c/data/open_image_folder.hpp>
+#include <d2c/data/open_imagenet.hpp>
+#include <d2c/data/open_web_dataset.hpp>
 #include <d2c/io/npz.hpp>
 #include <d2c/io/png.hpp>
 #include <d2c/io/tar_reader.hpp>
@@ -150,6 +150,22 @@ std::string member(const std::string& name, const std::string& bytes, char type 
   return header + bytes + std::string((512 - bytes.size() % 512) % 512, '\0');
 }
 
+std::vector<std::string> ids_of(const d2c::ImageSource& source) {
+  std::vector<std::string> ids;
+  for (std::int64_t i = 0; i < source.size(); ++i) {
+    ids.push_back(source.id(i));
+  }
+  return ids;
+}
+
+std::vector<std::int32_t> labels_of(const d2c::ImageSource& source) {
+  std::vector<std::int32_t> labels;
+  for (std::int64_t i = 0; i < source.size(); ++i) {
+    labels.push_back(source.label(i));
+  }
+  return labels;
+}
+
 const std::string tar_end(1024, '\0');
 
 std::vector<d2c::TarEntry> listed(const std::string& bytes) {
@@ -237,11 +253,11 @@ TEST_CASE("cifar: wrong files are refused") {
   CHECK_THAT(problems_of(d2c::Cifar10{}, DataConfig{}), Contains("found an empty string"));
 }
 
-TEST_CASE("image folder: splits, ids and classes; other sizes are cropped in the middle") {
+TEST_CASE("image folder: splits, ids, classes and pixels") {
   const Folder folder;
   const std::string left = flat_png(4, 4, {1, 2, 3});
   place(folder / "train/cat/b.png", left);
-  place(folder / "train/cat/a/z.png", flat_png(8, 8, {200, 100, 50}));
+  place(folder / "train/cat/a/z.png", flat_png(8, 5, {200, 100, 50}));
   place(folder / "train/ant/x.PNG", flat_png(12, 4, {9, 8, 7}));
   place(folder / "train/ant/readme.txt", "no image");
   place(folder / "val/cat/1.png", left);
@@ -249,21 +265,17 @@ TEST_CASE("image folder: splits, ids and classes; other sizes are cropped in the
   auto config = config_at(folder.path());
   using Set = d2c::ImageFolder<2, 4>;
   CHECK(problems_of(Set{}, config).empty());
-  const auto train = load_images(Set{}, config, Split::train);
-  CHECK(train.ids ==
+  const auto train = open_images(Set{}, config, Split::train);
+  CHECK(ids_of(*train) ==
         std::vector<std::string>{"train/ant/x.PNG", "train/cat/b.png", "train/cat/a/z.png"});
-  CHECK(train.labels == std::vector<std::int32_t>{0, 1, 1});
-  CHECK(train.class_names == std::vector<std::string>{"ant", "cat"});
-  CHECK(train.image_bytes() == 48);
-  const int expected[3][3] = {{9, 8, 7}, {1, 2, 3}, {200, 100, 50}};
-  for (std::int64_t i = 0; i < 3; ++i) {
-    for (int c = 0; c < 3; ++c) {
-      for (int p = 0; p < 16; ++p) {
-        CHECK(train.image(i)[16 * c + p] == expected[i][c]);
-      }
-    }
-  }
-  CHECK(load_images(Set{}, config, Split::test).ids ==
+  CHECK(labels_of(*train) == std::vector<std::int32_t>{0, 1, 1});
+  CHECK(train->class_names() == std::vector<std::string>{"ant", "cat"});
+  const auto image = train->decode(2);
+  CHECK(image.width == 8);
+  CHECK(image.height == 5);
+  REQUIRE(image.rgb.size() == 120);
+  CHECK(std::vector<int>(image.rgb.end() - 3, image.rgb.end()) == std::vector<int>{200, 100, 50});
+  CHECK(ids_of(*open_images(Set{}, config, Split::test)) ==
         std::vector<std::string>{"val/ant/1.png", "val/cat/1.png"});
 
   // The open type takes the same sizes from the configuration.
@@ -272,30 +284,29 @@ TEST_CASE("image folder: splits, ids and classes; other sizes are cropped in the
   config.classes = 2;
   config.image_size = 4;
   CHECK(problems_of(d2c::ImageFolder<>{}, config).empty());
-  CHECK(load_images(d2c::ImageFolder<>{}, config, Split::train).pixels == train.pixels);
+  CHECK(ids_of(*open_images(d2c::ImageFolder<>{}, config, Split::train)) == ids_of(*train));
   config.classes = 3;
   CHECK_THAT(problems_of(d2c::ImageFolder<>{}, config), Contains("3 classes, found 2"));
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train),
-                    Contains("[data] classes: expected none or 2") && Contains("found 3"));
+  CHECK_THAT(problems_of(Set{}, config),
+             Contains("[data] classes: expected none or 2") && Contains("found 3"));
   config.classes = 2;
   config.pixel_limit = 20;
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train), Contains("at most 20 pixels"));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::train)->decode(0),
+                    Contains("train/ant/x.PNG: expected at most 20 pixels"));
   config.pixel_limit = 0;
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train), Contains("pixel_limit"));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::train), Contains("pixel_limit"));
   config.pixel_limit = 1000;
-  CHECK_THROWS_WITH(
-      load_images(d2c::ImageFolder<2, 4, 6>{}, config_at(folder.path()), Split::train),
-      Contains("4 x 6") && Contains("no square"));
 
   // One bad image is named with the reason; a class without images and splits that differ too.
   place(folder / "train/cat/b.png", "GIF89a");
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train),
+  CHECK_THROWS_WITH(train->decode(1),
                     Contains("train/cat/b.png: expected a PNG or JPEG file, found a GIF"));
+  CHECK(train->decode(0).width == 12);
   fs::create_directories(folder / "train/bee");
   CHECK_THAT(problems_of(Set{}, config),
              Contains("2 classes, found 3") && Contains("none of the name \"bee\""));
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train), Contains("images of class \"bee\""));
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::test), Contains("\"bee\""));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::train), Contains("images of class \"bee\""));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::test), Contains("\"bee\""));
 }
 
 TEST_CASE("image folder: without a folder train the classes lie in the root, for training alone") {
@@ -305,12 +316,12 @@ TEST_CASE("image folder: without a folder train the classes lie in the root, for
   const auto config = config_at(folder.path());
   using Set = d2c::ImageFolder<2, 2>;
   CHECK(problems_of(Set{}, config).empty());
-  CHECK(load_images(Set{}, config, Split::train).ids ==
+  CHECK(ids_of(*open_images(Set{}, config, Split::train)) ==
         std::vector<std::string>{"no/1.png", "yes/1.png"});
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::test), Contains("val, validation or test"));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::test), Contains("val, validation or test"));
   CHECK_THAT(problems_of(Set{}, config_at(folder / "missing")), Contains("no folder at"));
   fs::create_directory_symlink(folder / "no", folder / "no/again");
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::train), Contains("32 levels deep"));
+  CHECK_THROWS_WITH(open_images(Set{}, config, Split::train), Contains("32 levels deep"));
   const Folder empty;
   CHECK_THROWS_WITH(d2c::ImageFolderSource{empty.path()}, Contains("one folder for each class"));
 }
@@ -489,12 +500,10 @@ TEST_CASE("webdataset: files of one key are a sample") {
   CHECK(source->label(0) == 2);
   CHECK(source->label(1) == 1);
   CHECK(source->label(2) == 0);
-  const auto set = load_images(Set{}, config, Split::train);
-  CHECK(set.class_names == std::vector<std::string>{"first", "second", "third"});
-  CHECK(set.image(0)[0] == 255);
-  CHECK(set.image(0)[16] == 0);
+  CHECK(source->class_names() == std::vector<std::string>{"first", "second", "third"});
+  CHECK(source->decode(0).rgb[0] == 255);
+  CHECK(source->decode(0).rgb[1] == 0);
   CHECK(open_images(Set{}, config, Split::test)->size() == 1);
-  CHECK_THROWS_WITH(load_images(Set{}, config, Split::test), Contains("none of \"second\""));
   written(folder / "classes.txt", "first\nsecond\n");
   CHECK_THAT(problems_of(Set{}, config), Contains("3 class names") && Contains("found 2"));
 

@@ -14,7 +14,7 @@
 #include <d2c/app/image_preparation.hpp>
 #include <d2c/app/program.hpp>
 #include <d2c/core.hpp>
-#include <d2c/data/load_image_folder.hpp>
+#include <d2c/data/open_image_folder.hpp>
 #include <d2c/io/png.hpp>
 
 namespace d2c {

@@ -15,10 +15,10 @@
 #include <d2c/data/from.hpp>
 #include <d2c/data/load_cifar.hpp>
 #include <d2c/data/load_fashion_mnist.hpp>
-#include <d2c/data/load_image_folder.hpp>
-#include <d2c/data/load_imagenet.hpp>
 #include <d2c/data/load_npz_images.hpp>
-#include <d2c/data/load_web_dataset.hpp>
+#include <d2c/data/open_image_folder.hpp>
+#include <d2c/data/open_imagenet.hpp>
+#include <d2c/data/open_web_dataset.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/version.hpp>

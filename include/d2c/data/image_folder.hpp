@@ -1,6 +1,6 @@
 #pragma once
 /// A folder of images with one folder for each class, as a type: its facts. Its files are read in
-/// data/load_image_folder.hpp.
+/// data/open_image_folder.hpp.
 
 #include <string_view>
 

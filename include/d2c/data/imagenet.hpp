@@ -1,5 +1,5 @@
 #pragma once
-/// The ImageNet-1k data set as a type: its facts. Its files are read in data/load_imagenet.hpp.
+/// The ImageNet-1k data set as a type: its facts. Its files are read in data/open_imagenet.hpp.
 
 #include <string_view>
 

@@ -1,6 +1,6 @@
 #pragma once
 /// Tar files of images in the WebDataset layout, as a type: its facts. Its files are read in
-/// data/load_web_dataset.hpp.
+/// data/open_web_dataset.hpp.
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Opens, loads and checks ImageNet from the folders of its published archives. Torch-free.
+/// Opens and checks ImageNet from the folders of its published archives. Torch-free.
 
 #include <filesystem>
 #include <map>
@@ -11,12 +11,10 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/data/data_config.hpp>
-#include <d2c/data/data_set_size.hpp>
 #include <d2c/data/image_folder_source.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/image_source.hpp>
 #include <d2c/data/imagenet.hpp>
-#include <d2c/data/load_sized_images.hpp>
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
 #include <d2c/io/mapped_file.hpp>
@@ -122,12 +120,6 @@ inline std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig
     source->set_class_names(std::move(by_label));
   }
   return source;
-}
-
-/// One split in memory, as RGB images of 256 x 256; see load_sized_images.
-inline ImageSet load_images(ImageNet tag, const DataConfig& config, Split split) {
-  const auto size = data_set_size<ImageNet>(config);
-  return load_sized_images(*open_images(tag, config, split), config, size, config.root);
 }
 
 /// Reports folders that are not there and folders that are no synsets; lists no images.

@@ -1,9 +1,11 @@
 #pragma once
-/// Opens, loads and checks the data set type ImageFolder. Torch-free.
+/// Opens and checks the data set type ImageFolder. Torch-free.
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <d2c/core/error.hpp>
@@ -14,7 +16,6 @@
 #include <d2c/data/image_folder_source.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/image_source.hpp>
-#include <d2c/data/load_sized_images.hpp>
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
 
@@ -75,13 +76,6 @@ std::unique_ptr<ImageFolderSource> open_images(ImageFolder<Sizes...> tag, const 
     }
   }
   return source;
-}
-
-/// One split in memory, as RGB images of the type's size; see load_sized_images.
-template <int... Sizes>
-ImageSet load_images(ImageFolder<Sizes...> tag, const DataConfig& config, Split split) {
-  const auto size = data_set_size<ImageFolder<Sizes...>>(config);
-  return load_sized_images(*open_images(tag, config, split), config, size, config.root);
 }
 
 /// Reports folders that are not there, splits of other classes and a wrong number of classes; lists

@@ -1,10 +1,11 @@
 #pragma once
-/// Opens, loads and checks the data set type WebDataset. Torch-free.
+/// Opens and checks the data set type WebDataset. Torch-free.
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <d2c/core/error.hpp>
@@ -14,7 +15,6 @@
 #include <d2c/data/data_set_size.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/image_source.hpp>
-#include <d2c/data/load_sized_images.hpp>
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
 #include <d2c/data/web_dataset.hpp>
@@ -71,13 +71,6 @@ std::unique_ptr<WebDatasetSource> open_images(WebDataset<Sizes...> tag, const Da
   }
   return std::make_unique<WebDatasetSource>(shards, class_list(config.root, size.classes),
                                             pixel_limit_of(config));
-}
-
-/// One split in memory, as RGB images of the type's size; see load_sized_images.
-template <int... Sizes>
-ImageSet load_images(WebDataset<Sizes...> tag, const DataConfig& config, Split split) {
-  const auto size = data_set_size<WebDataset<Sizes...>>(config);
-  return load_sized_images(*open_images(tag, config, split), config, size, config.root);
 }
 
 /// Reports splits without shards and a wrong list of classes; reads no shard.
