@@ -53,6 +53,9 @@ inline std::string network_text(const NetworkShape& shape) {
     text += ", projector after block " + std::to_string(shape.align_depth) + " to width " +
             std::to_string(shape.align_width);
   }
+  if (shape.class_token_width > 0) {
+    text += ", class token of width " + std::to_string(shape.class_token_width);
+  }
   return text;
 }
 

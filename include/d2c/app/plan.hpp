@@ -27,7 +27,7 @@ namespace d2c {
 /// products only: qkv, projection and MLP per token, attention, and the modulation per image.
 constexpr double forward_operations(const NetworkShape& shape) {
   const double width = shape.size.width;
-  const double tokens = shape.tokens();
+  const double tokens = shape.sequence();
   const double per_token = 2 * width * width * (4 + 2 * shape.size.mlp_ratio) + 4 * tokens * width;
   const double ends = 2.0 * tokens * width * shape.size.patch * shape.size.patch *
                       (shape.channels + shape.out_channels());
@@ -79,7 +79,7 @@ inline double encoder_operations(const StageNode& stage, double side) {
 /// Parameters with gradient, two moments and average; activations of a training batch.
 inline double training_memory(const NetworkShape& shape, double batch) {
   const auto parameters = static_cast<double>(parameter_count(shape));
-  const double tokens = shape.tokens();
+  const double tokens = shape.sequence();
   const double per_block = tokens * shape.size.width * (10.0 + 2.0 * shape.size.mlp_ratio) +
                            2.0 * shape.size.heads * tokens * tokens;
   return 4 * (5 * parameters + batch * shape.size.depth * per_block);
