@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <d2c/app/program.hpp>
+#include <d2c/core.hpp>
 #include <d2c/core/named.hpp>
 
 // A world without tensors: five stages of the test's own, which count how often they run.
@@ -31,6 +32,8 @@ namespace fs = std::filesystem;
 std::map<std::string, int> runs;
 std::string throws_in; // kind of the stage that fails half-way
 std::vector<int> threads_seen;
+bool tf32_allowed = true;
+bool has_gpu = false;
 std::string found_scores; // what a score stage found in its folder when it began
 
 struct ToyConfig {
@@ -115,6 +118,20 @@ void run_stage(const Select<K>&, d2c::StageContext& context) {
        "id\n" + content(context.artifacts.at<d2c::Scores>() / "scores.csv") + "\n");
 }
 
+struct Unselect {
+  using config = d2c::SelectConfig;
+  static constexpr std::string_view kind = "select";
+  static constexpr auto needs = d2c::set_of<d2c::Images, d2c::Scores>;
+  static constexpr auto provides = d2c::set_of<d2c::Subset>;
+  static constexpr std::array<std::string_view, 1> unread_keys = {"select.interval"};
+
+  static std::string name() { return "Unselect"; }
+};
+
+void run_stage(const Unselect&, d2c::StageContext& context) {
+  work(context, "select", "subset.csv", "id\n");
+}
+
 struct Train {
   using config = d2c::TrainConfig;
   static constexpr std::string_view kind = "train";
@@ -154,11 +171,13 @@ using B = d2c::Named<"b", Other>;
 
 struct FakeMachine : d2c::Backend {
   std::string resolve_device(const std::string& asked) const override {
-    if (asked != "cpu") {
+    if (asked != "cpu" && !has_gpu) {
       throw d2c::InputError("device: " + asked + " was asked for, but there is none");
     }
     return asked;
   }
+
+  void allow_tf32(bool allowed) const override { tf32_allowed = allowed; }
 
   std::string precision(const std::string&) const override { return "float32, the only one"; }
 
@@ -187,6 +206,7 @@ struct World {
     runs.clear();
     throws_in.clear();
     threads_seen.clear();
+    has_gpu = false;
   }
 
   ~World() { fs::remove_all(path); }
@@ -232,6 +252,30 @@ struct World {
 };
 
 using Counts = std::map<std::string, int>;
+
+/// The key of every stage of a pipeline, by kind.
+template <class P>
+std::map<std::string, std::string> keys_of(const d2c::Sections& sections) {
+  std::map<std::string, std::string> keys;
+  std::map<std::string, std::string> makers;
+  std::map<std::string, std::string> files;
+  const auto& run = sections.get<d2c::RunConfig>();
+  d2c::for_each_type(typename P::resolved_stages{}, [&]<class S>() {
+    const bool scores = S::kind == std::string_view("score") && run.score_seed >= 0;
+    std::map<std::string, std::string> made_from;
+    for (const std::string_view need : d2c::names_of(d2c::needs_t<S>{})) {
+      made_from[std::string(need)] = makers[std::string(need)];
+    }
+    const std::string key = d2c::stage_key_text<S>(
+        sections, static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
+        d2c::arithmetic_of(run), made_from, files);
+    for (const std::string_view artifact : d2c::names_of(d2c::provides_t<S>{})) {
+      makers[std::string(artifact)] = key;
+    }
+    keys[std::string(S::kind)] = key;
+  });
+  return keys;
+}
 
 } // namespace toy
 
@@ -300,6 +344,133 @@ TEST_CASE("app: a change redoes the stage it concerns and what follows, nothing 
   CHECK(runs["score"] == 3);
   REQUIRE(world.call<Experiment>({}) == 0);
   CHECK(runs["train"] == 6);
+}
+
+TEST_CASE("app: keys that change no result of a stage do not redo it") {
+  World world;
+  REQUIRE(world.call<Experiment>({}) == 0);
+  const Counts once = {{"score", 1}, {"select", 1}, {"train", 1}, {"evaluate", 1}};
+  // The section says so.
+  REQUIRE(world.call<Experiment>({"--set", "train.log_every=3", "--set", "train.checkpoint_every=7",
+                                  "--set", "train.keep_checkpoints=0"}) == 0);
+  CHECK(runs == once);
+  // The stage says so: it does not read that key of its section, though others do.
+  using Unread = d2c::Pipeline<toy::Data, toy::Score, toy::Unselect, toy::Train, toy::Judge>;
+  REQUIRE(world.call<Unread>({}) == 0);
+  CHECK(runs == Counts{{"score", 1}, {"select", 2}, {"train", 2}, {"evaluate", 2}});
+  REQUIRE(world.call<Unread>({"--set", "select.interval=9"}) == 0);
+  CHECK(runs == Counts{{"score", 1}, {"select", 2}, {"train", 2}, {"evaluate", 2}});
+  REQUIRE(world.call<Unread>({"--set", "select.per_class=9"}) == 0);
+  CHECK(runs["select"] == 3);
+}
+
+TEST_CASE("app: another kind of device is another result, another GPU is not") {
+  World world;
+  REQUIRE(world.call<Experiment>({}) == 0);
+  CHECK_FALSE(toy::tf32_allowed);
+  toy::has_gpu = true;
+  REQUIRE(world.call<Experiment>({"--device", "cuda"}) == 0);
+  CHECK_FALSE(toy::tf32_allowed);
+  // A stage that computes nothing on the device follows only because its scores are others.
+  CHECK(runs == Counts{{"score", 2}, {"select", 2}, {"train", 2}, {"evaluate", 2}});
+  REQUIRE(world.call<Experiment>({"--device", "cuda:1"}) == 0);
+  CHECK(runs["score"] == 2);
+  REQUIRE(world.call<Experiment>({"--device", "cuda", "--set", "run.tf32=true"}) == 0);
+  CHECK(runs["score"] == 3);
+  CHECK(toy::tf32_allowed);
+  // The CPU has no TF32.
+  REQUIRE(world.call<Experiment>({"--set", "run.tf32=true"}) == 0);
+  CHECK(runs["score"] == 3);
+}
+
+TEST_CASE("app: the real stages' keys hold what they read") {
+  using Picked =
+      d2c::Pipeline<d2c::Scorer<d2c::SiT_S2>, d2c::Selector<d2c::Interval<>>, d2c::Attacher<>,
+                    d2c::Trainer<d2c::SiT_S2, d2c::FlowMatching, d2c::NoAlign>,
+                    d2c::Sampler<d2c::Euler>,
+                    d2c::Evaluator<d2c::CopyAudit<d2c::EfficientNetLite0Pool>>>;
+  using Drawn = d2c::Pipeline<d2c::Selector<d2c::Random>,
+                              d2c::Trainer<d2c::SiT_S2, d2c::FlowMatching, d2c::NoAlign>>;
+  const auto keys = [](auto pipeline, const auto& change) {
+    d2c::Sections sections;
+    d2c::RunConfig run;
+    d2c::DataConfig data;
+    data.dataset = "fashion-mnist";
+    data.codec = "pixels";
+    d2c::ScoreConfig score;
+    d2c::SelectConfig select;
+    select.per_class = 5;
+    d2c::AttachConfig attach;
+    d2c::TrainConfig train;
+    d2c::SampleConfig sample;
+    d2c::EvaluateConfig evaluate;
+    change(run, select, attach, train, evaluate);
+    sections.set(run);
+    sections.set(data);
+    sections.set(score);
+    sections.set(select);
+    sections.set(attach);
+    sections.set(train);
+    sections.set(sample);
+    sections.set(evaluate);
+    return toy::keys_of<decltype(pipeline)>(sections);
+  };
+  const auto nothing = [](auto&...) {};
+  const auto picked = keys(Picked{}, nothing);
+  const auto drawn = keys(Drawn{}, nothing);
+  const auto changed = [&](const auto& before, const auto& after) {
+    std::string kinds;
+    for (const auto& [kind, key] : before) {
+      kinds += after.at(kind) == key ? "" : kind + " ";
+    }
+    return kinds;
+  };
+  const auto other_interval = [](auto&, auto& select, auto&...) { select.interval = 7; };
+  const auto other_draw = [](auto&, auto& select, auto&...) { select.seed_offset = 7; };
+  const auto habits = [](auto& run, auto&, auto& attach, auto& train, auto& evaluate) {
+    run.threads = 3;
+    attach.batch = 7;
+    evaluate.batch = 7;
+    train.log_every = train.checkpoint_every = train.keep_checkpoints = 7;
+  };
+  CHECK(changed(picked, keys(Picked{}, habits)).empty());
+  CHECK(changed(picked, keys(Picked{}, other_draw)).empty());
+  CHECK(changed(picked, keys(Picked{}, other_interval)) == "attach evaluate sample select train ");
+  CHECK(changed(drawn, keys(Drawn{}, other_interval)).empty());
+  CHECK(changed(drawn, keys(Drawn{}, other_draw)) == "select train ");
+  // Another seed for everything but the scores: the interval's subset and its pack stay.
+  const auto seed = [](auto& run, auto&...) { run.score_seed = 0, run.seed = 1; };
+  CHECK(changed(picked, keys(Picked{}, seed)) == "evaluate sample train ");
+  const auto gpu = [](auto& run, auto&...) { run.device = "cuda"; };
+  CHECK(changed(drawn, keys(Drawn{}, gpu)) == "train ");
+}
+
+TEST_CASE("app: what is said to have no part in a key names keys that exist") {
+  std::vector<std::string> known;
+  d2c::for_each_type(d2c::StandardSections{}, [&]<class Section>() {
+    std::vector<std::string> fields;
+    const Section section;
+    d2c::for_each_field(section, [&](std::string_view key, const auto&) {
+      fields.emplace_back(key);
+      known.push_back(std::string(Section::section) + "." + std::string(key));
+    });
+    if constexpr (requires { Section::no_effect; }) {
+      for (const std::string_view key : Section::no_effect) {
+        INFO(Section::section << "." << key);
+        CHECK(std::count(fields.begin(), fields.end(), key) == 1);
+        CHECK_FALSE(d2c::changes_results<Section>(key));
+      }
+    }
+    CHECK(d2c::changes_results<Section>("no key of this name"));
+  });
+  using Policies = d2c::type_list<d2c::Random, d2c::Min, d2c::Max, d2c::Medium, d2c::Interval<>,
+                                  d2c::Interval<3>, d2c::All>;
+  d2c::for_each_type(Policies{}, [&]<class Policy>() {
+    for (const std::string_view key : Policy::unread_keys) {
+      INFO(std::string_view{Policy::name} << " " << key);
+      CHECK(std::count(known.begin(), known.end(), key) == 1);
+    }
+  });
 }
 
 TEST_CASE("app: the content of a named file is part of the key, its place is not") {

@@ -18,6 +18,10 @@ public:
   /// process cannot use.
   [[nodiscard]] virtual std::string resolve_device(const std::string& asked) const = 0;
 
+  /// Whether GPUs may use TF32 in matrix products and convolutions; else they compute in full
+  /// float32, as the CPU does. Said once, before anything is computed.
+  virtual void allow_tf32(bool allowed) const = 0;
+
   /// One sentence: which arithmetic the device gets, and why.
   [[nodiscard]] virtual std::string precision(const std::string& device) const = 0;
 

@@ -129,6 +129,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     }
   }
 
+  parts.backend.allow_tf32(run.tf32);
   if (line->command == "describe") {
     std::string device = run.device;
     std::string precision;

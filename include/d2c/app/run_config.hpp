@@ -23,6 +23,7 @@ struct RunConfig {
   int threads = 0;              ///< 0: all cores
   int parallel_arms = 1;        ///< arms that run at once, each with its share of the threads
   std::string device = "cpu";   ///< "cpu", "cuda" or "cuda:N"
+  bool tf32 = false;            ///< a GPU may round the factors of products to 10 bits
 
   static void validate(const RunConfig& run, const KeyPlaces& places, Problems& problems) {
     const auto expect = [&](bool holds, const char* key, const std::string& expected,
@@ -45,6 +46,15 @@ struct RunConfig {
   }
 };
 
+/// What decides the bits of a result besides its inputs: the kind of device and its arithmetic. Not
+/// the number of a GPU, and not the number of threads, which change rounding alone.
+[[nodiscard]] inline std::string arithmetic_of(const RunConfig& run) {
+  if (run.device.starts_with("cuda")) {
+    return run.tf32 ? "cuda tf32" : "cuda";
+  }
+  return run.device;
+}
+
 } // namespace d2c
 
-D2C_CONFIG(d2c::RunConfig, name, out, seed, score_seed, threads, parallel_arms, device)
+D2C_CONFIG(d2c::RunConfig, name, out, seed, score_seed, threads, parallel_arms, device, tf32)

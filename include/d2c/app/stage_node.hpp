@@ -10,12 +10,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <d2c/app/stage_order.hpp>
 #include <d2c/config/dump.hpp>
+#include <d2c/config/no_effect.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage.hpp>
@@ -44,10 +46,12 @@ struct StageNode {
 
 namespace detail {
 
-/// One section as text for the key. A file is represented by its content, so that moving it changes
-/// nothing and replacing it changes the key; the prompt concerns attaching alone.
+/// One section as text for the key, without the keys that the stage does not read and those that
+/// change no result. A file is represented by its content, so that moving it changes nothing and
+/// replacing it changes the key; the prompt concerns attaching alone.
 template <class Section>
 std::string key_text(const Section& section, bool with_prompt,
+                     const std::vector<std::string_view>& unread,
                      std::map<std::string, std::string>& input_files) {
   std::string text = "[" + std::string(Section::section) + "]\n";
   for_each_field(section, [&](std::string_view key, const auto& field) {
@@ -56,6 +60,11 @@ std::string key_text(const Section& section, bool with_prompt,
       if (key == "prompt" && !with_prompt) {
         return;
       }
+    }
+    const std::string name = std::string(Section::section) + "." + std::string(key);
+    if (!changes_results<Section>(key) ||
+        std::find(unread.begin(), unread.end(), name) != unread.end()) {
+      return;
     }
     std::string value = toml_value<Field>(field);
     if constexpr (std::same_as<Field, std::string>) {
@@ -130,38 +139,69 @@ constexpr bool uses_seed() {
   }
 }
 
+/// Stages that compute nothing on the device say `static constexpr bool uses_device = false`.
+template <class S>
+constexpr bool uses_device() {
+  if constexpr (requires { S::uses_device; }) {
+    return S::uses_device;
+  } else {
+    return true;
+  }
+}
+
 } // namespace detail
 
 /// Changes when stored results of earlier versions must not be used any more.
 inline constexpr int store_format = 1;
 
+/// What the key of the resolved stage S stands for: the stage's type name, the keys it reads of its
+/// sections and of [data], with the content of the files they name (added to `input_files`), the
+/// seed, `arithmetic` (which kind of device computes, and how: results differ in bits), and
+/// `made_from`, the keys of what it needs by artifact. Equal texts mean equal results.
+template <class S>
+std::string stage_key_text(const Sections& sections, std::uint64_t seed,
+                           const std::string& arithmetic,
+                           const std::map<std::string, std::string>& made_from,
+                           std::map<std::string, std::string>& input_files) {
+  constexpr std::string_view kind = S::kind;
+  std::string text =
+      "d2c store " + std::to_string(store_format) + "\nstage " + std::string(S::name()) + "\n";
+  if (detail::uses_seed<S>() && kind != "source") {
+    text += "seed " + std::to_string(seed) + "\n";
+  }
+  if (detail::uses_device<S>() && kind != "source") {
+    text += "device " + arithmetic + "\n";
+  }
+  const std::vector<std::string_view> unread = unread_keys_of<S>();
+  using Read = unite_t<type_list<DataConfig>, sections_of_t<S>>;
+  for_each_type(Read{}, [&]<class Section>() {
+    text += detail::key_text(sections.get<Section>(), kind == "attach", unread, input_files);
+  });
+  for (const auto& [artifact, key] : made_from) {
+    text += artifact + " " + key + "\n";
+  }
+  return text;
+}
+
 /// The node of stage `Declared`, resolved by the artifacts `Earlier` provides. `makers` maps each
-/// artifact that exists so far to the key of its maker; the stage's own artifacts are added. Equal
-/// keys mean equal results: the key covers the stage's type name, its sections with the content of
-/// the files they name, [data], the seed, and the keys of what it needs.
+/// artifact that exists so far to the key of its maker; the stage's own artifacts are added. Seed
+/// and arithmetic as for stage_key_text.
 template <class Declared, class Earlier>
 StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts,
-                          std::uint64_t seed, std::map<std::string, std::string>& makers) {
+                          std::uint64_t seed, const std::string& arithmetic,
+                          std::map<std::string, std::string>& makers) {
   using S = resolved_stage_t<Declared, Earlier>;
   StageNode node;
   node.text = describe_stage<S>();
   detail::name_autos(policies_of_t<Declared>{}, policies_of_t<S>{}, node.autos);
-
-  std::string text =
-      "d2c store " + std::to_string(store_format) + "\nstage " + node.text.name + "\n";
-  if (detail::uses_seed<S>() && node.text.kind != "source") {
-    text += "seed " + std::to_string(seed) + "\n";
-  }
   using Read = unite_t<type_list<DataConfig>, sections_of_t<S>>;
-  for_each_type(Read{}, [&]<class Section>() {
-    node.sections.emplace_back(Section::section);
-    text += detail::key_text(sections.get<Section>(), node.text.kind == "attach", node.input_files);
-  });
+  for_each_type(Read{}, [&]<class Section>() { node.sections.emplace_back(Section::section); });
   for (const std::string_view need : node.text.needs) {
     const std::string artifact{need};
     node.made_from[artifact] = makers[artifact];
-    text += artifact + " " + makers[artifact] + "\n";
   }
+  const std::string text =
+      stage_key_text<S>(sections, seed, arithmetic, node.made_from, node.input_files);
   node.key = hash_of_text(text);
   if (const auto growing = detail::growing_keys<S>(); !growing.empty()) {
     node.growth = hash_of_text(detail::without_keys(text, growing));

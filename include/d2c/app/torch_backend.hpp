@@ -20,9 +20,17 @@ public:
     return device_from(asked).str();
   }
 
+  void allow_tf32(bool allowed) const override {
+    // LibTorch's defaults differ: convolutions in TF32, matrix products not.
+    at::globalContext().setAllowTF32CuDNN(allowed);
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+  }
+
   [[nodiscard]] std::string precision(const std::string& device) const override {
     if (device != "cpu") {
-      return "float32 through LibTorch's own kernels";
+      return at::globalContext().allowTF32CuBLAS()
+                 ? "float32 through LibTorch's own kernels, products in TF32"
+                 : "float32 through LibTorch's own kernels, TF32 off";
     }
 #if defined(__x86_64__)
     if (!__builtin_cpu_supports("avx512bf16")) {

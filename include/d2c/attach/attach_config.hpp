@@ -1,6 +1,7 @@
 #pragma once
 /// The `[attach]` section of a configuration: the frozen encoders' files.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace d2c {
 /// Empty paths mean the Python package that carries the file (encoders/weight_files.hpp).
 struct AttachConfig {
   static constexpr std::string_view section = "attach";
+  static constexpr std::array<std::string_view, 1> no_effect = {"batch"};
 
   std::string text_weights;    ///< weights of the text encoder
   std::string text_vocabulary; ///< vocabulary of its tokenizer

@@ -27,6 +27,7 @@ struct Attacher {
   using config = AttachConfig;
 
   static constexpr std::string_view kind = "attach";
+  static constexpr bool uses_seed = false;
   static constexpr auto needs = set_of<Images, Subset>;
   static constexpr auto provides = set_of<CondensedPack>;
 

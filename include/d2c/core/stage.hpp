@@ -99,6 +99,15 @@ void append_fixed_keys(std::vector<std::string_view>& keys) {
   }
 }
 
+template <class T>
+void append_unread_keys(std::vector<std::string_view>& keys) {
+  if constexpr (requires { T::unread_keys; }) {
+    for (const std::string_view key : T::unread_keys) {
+      keys.push_back(key);
+    }
+  }
+}
+
 } // namespace detail
 
 /// What is wrong with the policies of a stage: diagnostics::passed, or the first mistake.
@@ -106,7 +115,7 @@ template <class Stage>
 using stage_verdict_t = typename detail::stage_verdict<Stage>::type;
 
 /// A stage: `kind`, `name()`, `needs`, `provides`, and policies that fit. Soft: false for any other
-/// type. Optional members: `policies`, `config`, `fixed_keys`, `resolved<Earlier>`.
+/// type. Optional members: `policies`, `config`, `fixed_keys`, `unread_keys`, `resolved<Earlier>`.
 template <class T>
 concept Stage = StageShape<T> && std::is_same_v<stage_verdict_t<T>, diagnostics::passed>;
 
@@ -129,6 +138,16 @@ std::vector<std::string_view> fixed_keys_of() {
   std::vector<std::string_view> keys;
   detail::append_fixed_keys<S>(keys);
   for_each_type(policies_of_t<S>{}, [&]<class P>() { detail::append_fixed_keys<P>(keys); });
+  return keys;
+}
+
+/// Keys of its sections that the stage does not read, as it or its policies say with `unread_keys`:
+/// their values are no part of its result.
+template <class S>
+std::vector<std::string_view> unread_keys_of() {
+  std::vector<std::string_view> keys;
+  detail::append_unread_keys<S>(keys);
+  for_each_type(policies_of_t<S>{}, [&]<class P>() { detail::append_unread_keys<P>(keys); });
   return keys;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// The `[evaluate]` section of a configuration: how samples are judged.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace d2c {
 /// Distances compare only at equal resolution and equal numbers of samples.
 struct EvaluateConfig {
   static constexpr std::string_view section = "evaluate";
+  static constexpr std::array<std::string_view, 1> no_effect = {"batch"};
 
   std::string feature_weights;  ///< weights of the feature network; empty: its Python package
   std::int64_t resolution = 64; ///< images are resized to this side before the network sees them

@@ -24,6 +24,7 @@ struct Evaluator {
   using config = EvaluateConfig;
 
   static constexpr std::string_view kind = "evaluate";
+  static constexpr bool uses_seed = false;
   static constexpr auto needs = set_of<Images, Subset, Samples>;
   static constexpr auto provides = set_of<Metrics>;
 

@@ -1,7 +1,6 @@
 #pragma once
 /// Selection of everything: the full data set as an arm of a comparison.
 
-#include <array>
 #include <cstddef>
 #include <numeric>
 #include <span>
@@ -13,13 +12,15 @@
 
 namespace d2c {
 
-/// Keeps every image of every class, whatever the size of the class: there is no budget. Selector
-/// policy of role selection.
+/// Keeps every image of every class, whatever the size of the class; [select] per_class is for
+/// the other arms of a study. Selector policy of role selection.
 struct All {
   using role = roles::selection;
   static constexpr std::string_view name = "All";
   static constexpr bool whole_class = true;
-  static constexpr std::array<std::string_view, 1> fixed_keys = {"select.per_class"};
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 2> unread_keys = {"select.interval",
+                                                                  "select.seed_offset"};
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> candidates,
                                                 const SelectionRequest&) const {

@@ -1,6 +1,7 @@
 #pragma once
 /// Selection of the easiest or the hardest images of a class.
 
+#include <array>
 #include <cstddef>
 #include <numeric>
 #include <span>
@@ -17,6 +18,9 @@ namespace d2c {
 struct Min {
   using role = roles::selection;
   static constexpr std::string_view name = "Min";
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 2> unread_keys = {"select.interval",
+                                                                  "select.seed_offset"};
   static constexpr auto needs = set_of<Scores>;
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate>,
@@ -31,6 +35,9 @@ struct Min {
 struct Max {
   using role = roles::selection;
   static constexpr std::string_view name = "Max";
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 2> unread_keys = {"select.interval",
+                                                                  "select.seed_offset"};
   static constexpr auto needs = set_of<Scores>;
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> sorted,

@@ -59,6 +59,8 @@ struct Interval {
   static constexpr std::string_view name = text;
   static constexpr int interval = K;
   static constexpr auto needs = set_of<Scores>;
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 1> unread_keys = {"select.seed_offset"};
   static constexpr std::array<std::string_view, 1> fixed_keys = {"select.interval"};
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> sorted,
@@ -73,6 +75,8 @@ struct Interval<0> {
   static constexpr std::string_view name = "Interval<>";
   static constexpr int interval = 0;
   static constexpr auto needs = set_of<Scores>;
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 1> unread_keys = {"select.seed_offset"};
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> sorted,
                                                 const SelectionRequest& request) const {

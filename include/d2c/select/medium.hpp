@@ -1,6 +1,7 @@
 #pragma once
 /// Selection of the images in the middle of a class.
 
+#include <array>
 #include <cstddef>
 #include <numeric>
 #include <span>
@@ -17,6 +18,9 @@ namespace d2c {
 struct Medium {
   using role = roles::selection;
   static constexpr std::string_view name = "Medium";
+  static constexpr bool uses_seed = false;
+  static constexpr std::array<std::string_view, 2> unread_keys = {"select.interval",
+                                                                  "select.seed_offset"};
   static constexpr auto needs = set_of<Scores>;
 
   /// The m middle ranks; where they cannot lie evenly around the median, the easier side has one

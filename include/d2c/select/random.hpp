@@ -2,6 +2,7 @@
 /// Random selection.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,6 +22,7 @@ namespace d2c {
 struct Random {
   using role = roles::selection;
   static constexpr std::string_view name = "Random";
+  static constexpr std::array<std::string_view, 1> unread_keys = {"select.interval"};
 
   /// Positions in the order of drawing.
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> candidates,

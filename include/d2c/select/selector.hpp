@@ -26,6 +26,14 @@ struct Selector {
   using config = SelectConfig;
 
   static constexpr std::string_view kind = "select";
+  static constexpr bool uses_device = false;
+  static constexpr bool uses_seed = [] {
+    if constexpr (requires { selection::uses_seed; }) {
+      return bool{selection::uses_seed};
+    } else {
+      return true;
+    }
+  }();
   static constexpr auto needs = set_of<Images>;
   static constexpr auto provides = set_of<Subset>;
 
