@@ -148,6 +148,54 @@ TEST_CASE("fit: the same seed gives the same bits, another seed others") {
   CHECK_FALSE(at::equal(first, weights(4)));
 }
 
+TEST_CASE("fit: with every image mirrored it trains as on mirrored images and tokens") {
+  // Columns differ, so mirroring changes both.
+  TrainingSet set = aligned_set();
+  set.latents = set.latents + at::linspace(-1, 1, 4).view({1, 1, 1, 4});
+  TrainingSet mirrored = set;
+  mirrored.latents = set.latents.flip({3});
+  mirrored.visual_tokens = set.visual_tokens.index_select(1, at::tensor({1, 0, 3, 2}, at::kLong));
+  TrainConfig config = small_config();
+  const auto weights = [&](const TrainingSet& on, double flip) {
+    config.flip = flip;
+    DiffusionTransformer network(aligned_shape(), at::kCPU, 5);
+    fit<FlowMatching, REPAAlign, DCEmbedding, AdamW, UniformTime>(network, on, config, {.seed = 3});
+    return network.parameters().values().clone();
+  };
+  const Tensor plain = weights(set, 0);
+  CHECK(at::equal(weights(set, 1), weights(mirrored, 0)));
+  CHECK(at::equal(weights(mirrored, 1), plain));
+  CHECK_FALSE(at::equal(weights(set, 1), plain));
+  CHECK_FALSE(at::equal(weights(set, 0.5), plain));
+  CHECK_FALSE(at::equal(weights(set, 0.5), weights(set, 1)));
+}
+
+TEST_CASE("fit: mirroring turns the columns of images and of the tokens' grid, where drawn") {
+  const Tensor images = at::arange(2 * 3 * 2 * 4, at::kFloat).view({2, 3, 2, 4});
+  const Tensor turned = mirror_images(images, {1});
+  CHECK(at::equal(turned[0], images[0]));
+  CHECK(turned[1][2][1][0].item<float>() == images[1][2][1][3].item<float>());
+  const Tensor tokens = at::arange(2 * 6 * 5, at::kFloat).view({2, 6, 5});
+  const Tensor grid = mirror_tokens(tokens, {0}, 3); // two rows of three
+  CHECK(at::equal(grid[0][0], tokens[0][2]));
+  CHECK(at::equal(grid[0][4], tokens[0][4]));
+  CHECK(at::equal(grid[0][5], tokens[0][3]));
+  CHECK(at::equal(grid[1], tokens[1]));
+  CHECK_THROWS_WITH(mirror_tokens(tokens, {0}, 4),
+                    Catch::Contains("expected a grid of 4 columns to mirror, found 6 tokens"));
+  std::vector<Visit> visits;
+  for (std::int64_t i = 0; i < 4000; ++i) {
+    visits.push_back({i % 500, static_cast<std::uint32_t>(i / 500)});
+  }
+  CHECK(mirrored_visits(1, visits, 0).empty());
+  CHECK(mirrored_visits(1, visits, 1).size() == visits.size());
+  // 4000 draws of probability 0.25: mean 1000, five standard deviations are 137.
+  const auto quarter = mirrored_visits(1, visits, 0.25);
+  CHECK(std::abs(static_cast<double>(quarter.size()) - 1000) < 137);
+  const std::vector<Visit> one{visits[static_cast<std::size_t>(quarter[7])]};
+  CHECK(mirrored_visits(1, one, 0.25).size() == 1);
+}
+
 TEST_CASE("fit: a NaN in the images stops the run with the step and what to try") {
   TrainingSet set = small_set();
   set.latents[5][0][0][0] = std::numeric_limits<float>::quiet_NaN();

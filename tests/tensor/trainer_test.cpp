@@ -142,6 +142,33 @@ TEST_CASE("trainer: patch tokens of another grid are refused before training and
   CHECK_THAT(problems.list()[2].what, Catch::Contains("expected 4 visual tokens per image"));
 }
 
+TEST_CASE("trainer: mirror images are refused where the codec does not mirror latents") {
+  class Learned : public PixelsCodec {
+    [[nodiscard]] bool mirrors() const override { return false; }
+  };
+
+  Bench bench;
+  TrainConfig config = bench.sections.get<TrainConfig>();
+  config.flip = 0.5;
+  bench.sections.set(config);
+  const auto problems_with = [&](const Codec& codec) {
+    Problems problems;
+    const StageContext context{.out = bench.context.out,
+                               .artifacts = {},
+                               .sections = bench.sections,
+                               .facts = bench.facts,
+                               .images = bench.context.images,
+                               .codec = codec,
+                               .device = "cpu",
+                               .seed = 0,
+                               .progress = bench.context.progress};
+    check_stage(Plain{}, context, problems);
+    return problems.text();
+  };
+  CHECK(problems_with(PixelsCodec{}).empty());
+  CHECK_THAT(problems_with(Learned{}), Catch::Contains("train.flip: expected 0 with a codec"));
+}
+
 TEST_CASE("trainer: an unknown id in subset.csv and a damaged pack are refused") {
   Bench bench;
   std::ofstream(bench.folder / "select" / "subset.csv")

@@ -35,6 +35,7 @@ enum class Stream : std::uint32_t {
   evaluation = 12,
   likelihood = 13,
   class_token_noise = 14,
+  mirror = 15,
   test = 1000,
 };
 

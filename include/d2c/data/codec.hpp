@@ -23,6 +23,9 @@ public:
   /// Model space [n, C, H, W] float32 back to uint8 images [n, c, h, w], on the CPU.
   [[nodiscard]] virtual Tensor decode(const Tensor& latents) const = 0;
 
+  /// Whether the mirror image has the mirrored latents, so that training may mirror either.
+  [[nodiscard]] virtual bool mirrors() const { return false; }
+
   /// Channels, height and width of model space for such images.
   [[nodiscard]] virtual int channels(const ImageSet& images) const = 0;
   [[nodiscard]] virtual int height(const ImageSet& images) const = 0;

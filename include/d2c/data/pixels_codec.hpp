@@ -51,6 +51,8 @@ public:
         .to(at::kByte);
   }
 
+  [[nodiscard]] bool mirrors() const override { return true; }
+
   [[nodiscard]] int channels(const ImageSet& images) const override { return images.channels; }
 
   [[nodiscard]] int height(const ImageSet& images) const override { return images.height; }

@@ -42,6 +42,7 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   expect(std::isfinite(config.clip) && config.clip >= 0, "clip", "zero or a positive number",
          config.clip);
   expect(decay(config.ema), "ema", "a number in [0, 1)", config.ema);
+  expect(share(config.flip), "flip", "a number in [0, 1]", config.flip);
   expect(share(config.class_dropout), "class_dropout", "a number in [0, 1]", config.class_dropout);
   expect(std::isfinite(config.align_weight) && config.align_weight >= 0, "align_weight",
          "zero or a positive number", config.align_weight);

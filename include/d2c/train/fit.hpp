@@ -37,6 +37,7 @@
 #include <d2c/train/gradient_clip.hpp>
 #include <d2c/train/learning_rate.hpp>
 #include <d2c/train/loss_log.hpp>
+#include <d2c/train/mirror.hpp>
 #include <d2c/train/muon_optimizer.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/training_set.hpp>
@@ -244,7 +245,8 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
     }
 
     const Tensor rows = to_device(images);
-    const Tensor x0 = set.latents.index_select(0, rows);
+    const std::vector<std::int64_t> mirrored = mirrored_visits(options.seed, visits, config.flip);
+    const Tensor x0 = mirror_images(set.latents.index_select(0, rows), mirrored);
     const Tensor noise = host_noise.to(device);
     const Tensor t = Objective::template time<Tensor>(host_uniforms.to(device));
     const Tensor x_t = Objective::template diffuse<Tensor>(x0, noise, t);
@@ -274,7 +276,8 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
       Tensor total = denoise;
       if constexpr (Aligner::aligns) {
         if (aligned) {
-          const Tensor visual = set.visual_tokens.index_select(0, rows);
+          const Tensor visual = mirror_tokens(set.visual_tokens.index_select(0, rows), mirrored,
+                                              shape.width / shape.size.patch);
           const Tensor align = [&] {
             if constexpr (entangles<Aligner>()) {
               return alignment_loss(Aligner{}, output.projected, visual, class_token.clean());

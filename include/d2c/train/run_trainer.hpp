@@ -27,6 +27,12 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
   using Stage = Trainer<Policies...>;
   const TrainConfig& config = context.section<TrainConfig>();
   check_train_config(config, problems);
+  if (config.flip > 0 && !context.codec.mirrors()) {
+    problems.add("train.flip",
+                 "expected 0 with a codec whose latents of a mirror image are not the "
+                 "mirrored latents, found " +
+                     std::to_string(config.flip));
+  }
   if constexpr (Stage::aligner::aligns) {
     const ExperimentFacts& facts = context.facts;
     constexpr TransformerSize size = Stage::model::size;

@@ -31,6 +31,7 @@ struct TrainConfig {
   double clip = 1.0;                 ///< largest global gradient norm; 0: no clipping
   double ema = 0.9999;               ///< decay of the weight average
   bool ema_warmup = true;            ///< decay min(ema, (1 + i) / (10 + i)) at update i
+  double flip = 0.0;                 ///< share of images that are seen mirrored, tokens included
   double class_dropout = 0.1;        ///< share of images whose condition is the null one
   bool text_dropout_joint = true;    ///< one draw for class and text, or two independent ones
   double align_weight = 0.5;         ///< of the alignment loss
@@ -45,6 +46,6 @@ struct TrainConfig {
 } // namespace d2c
 
 D2C_CONFIG(d2c::TrainConfig, steps, batch, learning_rate, muon_learning_rate, beta1, beta2,
-           weight_decay, warmup, schedule, final_factor, clip, ema, ema_warmup, class_dropout,
+           weight_decay, warmup, schedule, final_factor, clip, ema, ema_warmup, flip, class_dropout,
            text_dropout_joint, align_weight, class_token_weight, align_depth, align_hidden,
            checkpoint_every, keep_checkpoints, log_every)
