@@ -602,6 +602,36 @@ TEST_CASE("npz images: arrays become planes; others are refused") {
                     Contains("labels 0 to 0, found 1 for image 0"));
 }
 
+TEST_CASE("npz images: no cut and no flipped byte does more than throw InputError") {
+  const Folder folder;
+  const std::vector<std::uint8_t> pixels(2 * 2 * 2 * 3, 7);
+  const std::vector<std::int64_t> labels{1, 0};
+  d2c::write_npz(folder / "train.npz",
+                 {{"arr_0", d2c::DType::U8, {2, 2, 2, 3}, std::as_bytes(std::span(pixels))},
+                  {"arr_1", d2c::DType::I64, {2}, std::as_bytes(std::span(labels))}});
+  const std::string whole = content(folder / "train.npz");
+  const auto config = config_at(folder.path());
+  const auto load = [&] { return load_images(d2c::NpzImages<2, 2>{}, config, Split::train); };
+  REQUIRE(load().size() == 2);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    written(folder / "train.npz", whole.substr(0, length));
+    CHECK_THROWS_AS(load(), d2c::InputError);
+  }
+  std::size_t read = 0;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ (at % 2 == 0 ? 0xff : 0x01));
+    written(folder / "train.npz", flipped);
+    try {
+      const auto set = load();
+      CHECK(set.pixels.size() == 12 * set.labels.size());
+      ++read;
+    } catch (const d2c::InputError&) {
+    }
+  }
+  CHECK(read < whole.size());
+}
+
 TEST_CASE("data sets: [data] dataset names each, and open ones take their sizes from [data]") {
   d2c::Problems problems;
   DataConfig config;
