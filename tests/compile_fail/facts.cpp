@@ -7,8 +7,8 @@
 // d2c-case 5: \[d2c\.model\.mismatch\] two components disagree on a size
 // d2c-case 6: \[d2c\.objective\.family\] the objective does not belong to the family
 // d2c-case 7: \[d2c\.objective\.family\] the objective does not belong to the family
-// d2c-case 8: \[d2c\.sampler\.objective\] the sampling method cannot read
-// d2c-case 9: \[d2c\.sampler\.objective\] the sampling method cannot read
+// d2c-case 8: \[d2c\.sampler\.objective\] the sampling method cannot follow the path
+// d2c-case 9: \[d2c\.sampler\.objective\] the sampling method cannot follow the path
 // d2c-case 10: \[d2c\.budget\.interval\] the budget times the interval goes past
 // d2c-case 11: \[d2c\.budget\.interval\] the budget times the interval goes past
 // d2c-case 12: \[d2c\.model\.size\] depth, width, heads and patch must be positive

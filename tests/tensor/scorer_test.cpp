@@ -14,6 +14,8 @@
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/pixels_codec.hpp>
+#include <d2c/diffusion/gvp_path.hpp>
+#include <d2c/diffusion/path_matching.hpp>
 #include <d2c/models/dit.hpp>
 #include <d2c/models/sit.hpp>
 #include <d2c/score/algorithm2.hpp>
@@ -229,6 +231,11 @@ TEST_CASE("scorer: a loaded checkpoint gives the scores of the network that was 
   const auto columns = GridAntithetic::columns(config, 5);
   CHECK(LossMatrix::open(other.folder.path()).values(columns) ==
         LossMatrix::open(bench.folder.path()).values(columns));
+  // With the losses of another objective its answers would be misread.
+  Bench third;
+  const Scorer<SiT<tiny>, PathMatching<GvpPath>> misread;
+  const auto sentence = sentence_of([&] { run_stage(misread, third.with(config)); });
+  CHECK(sentence.find("(gvp velocity), found one of \"linear velocity\"") != std::string::npos);
 }
 
 TEST_CASE("scorer: a network with published weights is trained from scratch only if that is said") {

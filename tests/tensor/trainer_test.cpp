@@ -13,8 +13,16 @@
 
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/cosine_schedule.hpp>
+#include <d2c/diffusion/ddpm_matching.hpp>
 #include <d2c/diffusion/flow_matching.hpp>
+#include <d2c/diffusion/gvp_path.hpp>
+#include <d2c/diffusion/min_snr.hpp>
 #include <d2c/diffusion/noise_prediction.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
+#include <d2c/diffusion/path_matching.hpp>
+#include <d2c/diffusion/predict_data.hpp>
+#include <d2c/diffusion/predict_velocity.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/dit.hpp>
 #include <d2c/models/sit.hpp>
@@ -97,6 +105,23 @@ TEST_CASE("trainer: without attachment it trains on the rows of subset.csv") {
   CHECK(denoiser->shape().learn_sigma);
   CHECK(denoiser->shape().classes == 2);
   CHECK(denoiser->shape().align_depth == 0);
+}
+
+TEST_CASE("trainer: what the objective makes the network predict is read back from its file") {
+  const auto predicted = [](auto stage) {
+    Bench bench;
+    run_stage(stage, bench.context);
+    return load_denoiser(bench.context.out / "final.safetensors", at::kCPU);
+  };
+  using Gvp = PathMatching<GvpPath, PredictData, MinSnr<5>>;
+  const auto gvp = predicted(Trainer<SiT<tiny>, Gvp, NoAlign, ClassCondition>{});
+  CHECK(gvp.parametrisation == Parametrisation{PathKind::gvp, TargetKind::data});
+  using Cosine = DdpmMatching<CosineSchedule, PredictVelocity>;
+  const auto cosine = predicted(Trainer<DiT<tiny>, Cosine, NoAlign, ClassCondition>{});
+  CHECK(cosine.parametrisation == Parametrisation{PathKind::ddpm_cosine, TargetKind::velocity});
+  CHECK_FALSE(cosine->shape().learn_sigma);
+  const auto plain = predicted(Plain{});
+  CHECK(plain.parametrisation == default_parametrisation(Family::dit));
 }
 
 TEST_CASE("trainer: with attachment it trains on the pack, text and patch tokens included") {

@@ -3,17 +3,16 @@
 /// algebra of x = alpha x_0 + sigma eps and v = d_alpha x_0 + d_sigma eps. No network, no state.
 
 #include <d2c/diffusion/parametrisation.hpp>
-#include <d2c/diffusion/path_point.hpp>
 
 namespace d2c {
 
-// `T` is a tensor or double, `x` the noisy image, `p` what the network predicts of it. Where a
-// formula divides by alpha or sigma, it has no value at the end of the path where that is 0. What
-// is asked for is returned as it is where it is what the network predicts.
+// `T` is a tensor or double, `Weights` PathPoint or PathWeights of tensors, `x` the noisy image and
+// `p` what the network predicts of it. Where a formula divides by alpha or sigma, it has no value at
+// the end of the path where that is 0. What is predicted is returned as it is where it is asked for.
 
 /// eps.
-template <class T>
-[[nodiscard]] T to_noise(TargetKind target, const PathPoint& point, const T& p, const T& x) {
+template <class T, class Weights>
+[[nodiscard]] T to_noise(TargetKind target, const Weights& point, const T& p, const T& x) {
   switch (target) {
   case TargetKind::velocity:
     return (p * point.alpha - x * point.d_alpha) * (1 / point.determinant());
@@ -28,8 +27,8 @@ template <class T>
 }
 
 /// x_0.
-template <class T>
-[[nodiscard]] T to_data(TargetKind target, const PathPoint& point, const T& p, const T& x) {
+template <class T, class Weights>
+[[nodiscard]] T to_data(TargetKind target, const Weights& point, const T& p, const T& x) {
   switch (target) {
   case TargetKind::velocity:
     return (x * point.d_sigma - p * point.sigma) * (1 / point.determinant());
@@ -44,8 +43,8 @@ template <class T>
 }
 
 /// The velocity.
-template <class T>
-[[nodiscard]] T to_velocity(TargetKind target, const PathPoint& point, const T& p, const T& x) {
+template <class T, class Weights>
+[[nodiscard]] T to_velocity(TargetKind target, const Weights& point, const T& p, const T& x) {
   switch (target) {
   case TargetKind::velocity:
     break;
@@ -60,8 +59,8 @@ template <class T>
 }
 
 /// The score -eps / sigma.
-template <class T>
-[[nodiscard]] T to_score(TargetKind target, const PathPoint& point, const T& p, const T& x) {
+template <class T, class Weights>
+[[nodiscard]] T to_score(TargetKind target, const Weights& point, const T& p, const T& x) {
   return target == TargetKind::score ? p : to_noise(target, point, p, x) * (-1 / point.sigma);
 }
 

@@ -15,11 +15,12 @@
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/image_set.hpp>
-#include <d2c/diffusion/flow_matching.hpp>
 #include <d2c/diffusion/logit_normal_time.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/uniform_time.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/load_weights.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/score/check_score_config.hpp>
 #include <d2c/score/score_config.hpp>
 #include <d2c/tensor/device.hpp>
@@ -56,18 +57,28 @@ namespace d2c {
 /// The scorer on the context's device, with averaged weights. With [score] checkpoint they are
 /// loaded (published weights or a checkpoint of this library); otherwise the network is trained on
 /// all of `images` (Table 6, "from scratch"), resumably, in the folder `scorer` of the stage. Times
-/// of that training are logit-normal for a velocity model and uniform for a noise model. Throws
-/// InputError and Failure as load_published and fit.
+/// of that training are logit-normal for velocities of a continuous path and uniform otherwise.
+/// Throws InputError and Failure as load_published and fit, InputError also for a checkpoint of
+/// this library that was trained to predict something else than the objective says.
 template <class Model, class Objective>
 [[nodiscard]] std::unique_ptr<DiffusionTransformer> scorer_network(StageContext& context,
                                                                    const ImageSet& images) {
-  using Times =
-      std::conditional_t<std::is_same_v<Objective, FlowMatching>, LogitNormalTime, UniformTime>;
+  constexpr Parametrisation predicted = Objective::parametrisation;
+  constexpr bool flow = !is_discrete(predicted.path) && predicted.target == TargetKind::velocity;
+  using Times = std::conditional_t<flow, LogitNormalTime, UniformTime>;
   const auto& config = context.section<ScoreConfig>();
   auto network = std::make_unique<DiffusionTransformer>(
       scorer_shape<Model, Objective>(context.facts), device_from(context.device), context.seed);
   if (!trains_scorer(config)) {
-    load_published(scorer_checkpoint(config), network->parameters());
+    const std::filesystem::path path = scorer_checkpoint(config);
+    const auto metadata = WeightsFile(path).metadata();
+    const auto recorded = metadata.find("parametrisation");
+    if (recorded != metadata.end() && recorded->second != parametrisation_text(predicted)) {
+      throw InputError(path.string() + ": expected a network trained for " +
+                       std::string(Objective::name) + " (" + parametrisation_text(predicted) +
+                       "), found one of \"" + recorded->second + "\"");
+    }
+    load_published(path, network->parameters());
     return network;
   }
 
