@@ -187,6 +187,36 @@ TEST_CASE("evaluate: features of held-out images are computed once for all arms"
   CHECK(test_features::extracted == 3 * 5 + 4 * (4 + 3));
 }
 
+TEST_CASE("evaluate: mapped images have the features of the same images in memory, and own keys") {
+  test_features::FirstPixelExtractor network;
+  const d2c_test::ScratchFolder folder;
+  network.weights = folder / "weights";
+  std::ofstream{network.weights} << "w";
+  const ImageSet memory = line(Split::test);
+  ImageSet mapped = memory;
+  mapped.pixels.clear();
+  for (std::int64_t i = 0; i < memory.size(); ++i) {
+    mapped.places.push_back(memory.image(i));
+  }
+  Progress silent(true);
+  const SetFeatures expected = set_features(network, memory, 2, "", silent);
+  const SetFeatures found = set_features(network, mapped, 2, "", silent);
+  CHECK(at::equal(found.neighbours, expected.neighbours));
+  CHECK(at::equal(found.moments.covariance, expected.moments.covariance));
+  CHECK(expected.neighbours.flatten()[2].item<float>() == 203);
+
+  const auto key = [&](const ImageSet& set) {
+    return features_key("FirstPixel", network.weights, 32, set);
+  };
+  ImageSet changed = mapped;
+  changed.places[3] = memory.image(0);
+  CHECK(key(changed) != key(mapped));
+  changed.content = mapped.content = "hash of all";
+  CHECK(key(changed) == key(mapped));
+  mapped.content = "another";
+  CHECK(key(changed) != key(mapped));
+}
+
 TEST_CASE("evaluate child", "[.]") {
   Fixture fixture;
   fixture.context.out = StageStore(d2c_test::child_folder() / "store").prepare("evaluate", "key");

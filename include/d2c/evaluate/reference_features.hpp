@@ -1,8 +1,10 @@
 #pragma once
 /// Features of the held-out images, computed once for all evaluations that share a store.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include <d2c/core/hash.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
+#include <d2c/data/image_tensor.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
 #include <d2c/evaluate/judged_features.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -20,36 +23,67 @@
 
 namespace d2c {
 
-/// Features of images [n, C, H, W] uint8, batch by batch under the heading `task`. InputError if
-/// the batch size is below 1.
-inline SetFeatures set_features(const FeatureExtractor& network, const Tensor& images,
-                                std::int64_t batch, const std::string& task, Progress& progress) {
+/// Features of `count` images, of which images_of(begin, end) gives a batch as uint8 [end - begin,
+/// C, H, W], under the heading `task`. InputError if the batch size is below 1.
+template <class ImagesOf>
+SetFeatures set_features_of(const FeatureExtractor& network, std::int64_t count,
+                            const ImagesOf& images_of, std::int64_t batch, const std::string& task,
+                            Progress& progress) {
   if (batch < 1) {
     throw InputError("evaluate.batch: expected at least 1 image per batch, found " +
                      std::to_string(batch));
   }
   FeatureStatistics statistics;
   std::vector<Tensor> neighbours;
-  progress.start(task, images.size(0), "images");
-  for (const Tensor& part : images.split(batch)) {
-    ImageFeatures found = network.extract(part);
+  progress.start(task, count, "images");
+  for (std::int64_t begin = 0; begin < count; begin += batch) {
+    const std::int64_t end = std::min(count, begin + batch);
+    ImageFeatures found = network.extract(images_of(begin, end));
     statistics.add(found.moments);
     neighbours.push_back(std::move(found.neighbours));
-    progress.advance(part.size(0));
+    progress.advance(end - begin);
   }
   progress.finish();
   return {statistics.moments(), at::cat(neighbours)};
 }
 
+/// The same for images [n, C, H, W] uint8 in memory.
+inline SetFeatures set_features(const FeatureExtractor& network, const Tensor& images,
+                                std::int64_t batch, const std::string& task, Progress& progress) {
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    return images.slice(0, begin, end);
+  };
+  return set_features_of(network, images.size(0), part, batch, task, progress);
+}
+
+/// The same for a set of images, which may lie in mapped files: only a batch is in memory.
+inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet& images,
+                                std::int64_t batch, const std::string& task, Progress& progress) {
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> indices(static_cast<std::size_t>(end - begin));
+    std::iota(indices.begin(), indices.end(), begin);
+    return image_tensor(images, indices);
+  };
+  return set_features_of(network, images.size(), part, batch, task, progress);
+}
+
 /// Names the features of these images by this network at this resolution: 16 hexadecimal digits.
 inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
                                 std::int64_t resolution, const ImageSet& images) {
-  const std::string_view pixels{reinterpret_cast<const char*>(images.pixels.data()),
-                                images.pixels.size()};
+  std::string content = images.content;
+  if (content.empty() && images.places.empty()) {
+    content =
+        hash_of_text({reinterpret_cast<const char*>(images.pixels.data()), images.pixels.size()});
+  } else if (content.empty()) {
+    for (std::int64_t i = 0; i < images.size(); ++i) {
+      content += hash_of_text({reinterpret_cast<const char*>(images.image(i)),
+                               static_cast<std::size_t>(images.image_bytes())});
+    }
+  }
   return hash_of_text("features 1 " + std::string(network) + " " + hash_of_file(weights) + " " +
                       std::to_string(resolution) + " " + std::to_string(images.channels) + " " +
                       std::to_string(images.height) + " " + std::to_string(images.width) + " " +
-                      hash_of_text(pixels));
+                      content);
 }
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -88,9 +87,7 @@ JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view
   if (auto stored = load_features(cache)) {
     features.held_out = std::move(*stored);
   } else {
-    std::vector<std::int64_t> all(images.held_out.labels.size());
-    std::iota(all.begin(), all.end(), 0);
-    features.held_out = set_features(network, image_tensor(images.held_out, all), config.batch,
+    features.held_out = set_features(network, images.held_out, config.batch,
                                      "features of held-out images", context.progress);
     save_features(cache, features.held_out);
   }
