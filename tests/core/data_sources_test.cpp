@@ -326,6 +326,20 @@ TEST_CASE("image folder: without a folder train the classes lie in the root, for
   CHECK_THROWS_WITH(d2c::ImageFolderSource{empty.path()}, Contains("one folder for each class"));
 }
 
+TEST_CASE("image names: those that are not UTF-8 are refused when they are listed") {
+  const std::string image = flat_png(2, 2, {1, 1, 1});
+  const Folder folder;
+  place(folder / "a/caf\xe9.png", image);
+  CHECK_THROWS_WITH(d2c::ImageFolderSource{folder.path()},
+                    Contains("/a: expected names in UTF-8, found the byte 0xe9 behind \"caf\""));
+  const Folder classes;
+  place(classes / "\xff/1.png", image);
+  CHECK_THROWS_WITH(d2c::ImageFolderSource{classes.path()}, Contains("the byte 0xff"));
+  const auto shard = written(folder / "s.tar", member("k\x80.png", image) + tar_end);
+  CHECK_THROWS_WITH((d2c::WebDatasetSource{{shard}, {"a"}}),
+                    Contains("s.tar: expected names in UTF-8, found the byte 0x80"));
+}
+
 TEST_CASE("image source: decoding from several threads gives the same images") {
   const Folder folder;
   for (int i = 0; i < 12; ++i) {

@@ -8,6 +8,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/mapped_file.hpp>
+#include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
 
@@ -34,6 +35,7 @@ inline std::vector<std::string> class_list(const std::filesystem::path& folder, 
       throw InputError(path.string() + ":" + std::to_string(names.size() + 1) +
                        ": expected the name of a class, found an empty line");
     }
+    require_utf8(path.string(), line);
     names.emplace_back(line);
   }
   if (names.size() != static_cast<std::size_t>(classes)) {

@@ -13,10 +13,12 @@
 #include <d2c/io/image_decoder.hpp>
 #include <d2c/io/image_extension.hpp>
 #include <d2c/io/pixel_limit.hpp>
+#include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
 
-/// Names of the folders in `folder`, sorted by their bytes. InputError if it cannot be read.
+/// Names of the folders in `folder`, sorted by their bytes. InputError if it cannot be read
+/// or if a name is not UTF-8.
 inline std::vector<std::string> folders_in(const std::filesystem::path& folder) {
   std::error_code reason;
   std::vector<std::string> names;
@@ -25,6 +27,7 @@ inline std::vector<std::string> folders_in(const std::filesystem::path& folder) 
     std::error_code ignored; // a dangling link is no folder
     if (at->is_directory(ignored)) {
       names.push_back(at->path().filename().string());
+      require_utf8(folder.string(), names.back());
     }
   }
   if (reason) {
@@ -115,6 +118,7 @@ private:
       std::string name = entry.path().filename().string();
       std::error_code ignored;
       if (has_image_extension(name) && !entry.is_directory(ignored)) {
+        require_utf8((folder_ / below).string(), name);
         names.push_back(std::move(name));
       }
     }

@@ -18,6 +18,7 @@
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
 #include <d2c/io/mapped_file.hpp>
+#include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
 
@@ -58,6 +59,7 @@ inline std::map<std::string, std::string> read_names(const std::filesystem::path
                        ": expected a synset, a blank and its names, found \"" +
                        std::string(line.substr(0, 80)) + "\"");
     }
+    require_utf8(path.string(), first);
     names[std::string(line.substr(0, blank))] = first;
   }
   return names;

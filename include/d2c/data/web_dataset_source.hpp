@@ -22,6 +22,7 @@
 #include <d2c/io/mapped_file.hpp>
 #include <d2c/io/pixel_limit.hpp>
 #include <d2c/io/tar_reader.hpp>
+#include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
 
@@ -116,6 +117,7 @@ private:
         continue;
       }
       std::string key = entry.name.substr(0, dot);
+      require_utf8(path.string(), key);
       if (!group || group->key != key) {
         finish();
         group.emplace();

@@ -34,12 +34,13 @@ inline std::string kind_of(std::string_view text) {
     std::string_view name;
   };
 
-  constexpr std::array<Kind, 11> kinds = {{
+  constexpr std::array<Kind, 12> kinds = {{
       {0, "GIF8"sv, "a GIF"},
       {8, "WEBP"sv, "a WebP"},
       {0, "BM"sv, "a BMP"},
       {0, "II*\0"sv, "a TIFF"},
       {0, "MM\0*"sv, "a TIFF"},
+      {0, "\0\0\1\0"sv, "an ICO"},
       {0, "P5"sv, "a PGM"},
       {0, "P6"sv, "a PPM"},
       {4, "jP  \r\n"sv, "a JPEG 2000"},
