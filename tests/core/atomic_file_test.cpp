@@ -61,6 +61,23 @@ TEST_CASE("atomic file: without a commit nothing stays behind") {
   CHECK(entries(folder) == 0);
 }
 
+TEST_CASE("atomic file: what an earlier process of the same number left is not in the way") {
+  const Folder folder;
+  std::string taken;
+  {
+    const d2c::AtomicFile file(folder / "a.txt");
+    taken = fs::directory_iterator(folder.path())->path().string();
+  }
+  const auto dash = taken.rfind('-') + 1;
+  const int number = std::stoi(taken.substr(dash));
+  for (int next = 1; next <= 3; ++next) {
+    d2c_test::written(taken.substr(0, dash) + std::to_string(number + next), "half");
+  }
+  d2c::write_file_atomically(folder / "a.txt", std::string_view("whole"));
+  CHECK(content(folder / "a.txt") == "whole");
+  CHECK(entries(folder) == 4); // the leftovers are somebody else's to remove
+}
+
 TEST_CASE("atomic file: a missing folder is one sentence with path and reason") {
   const std::string text =
       failure_of([] { d2c::write_file_atomically("/nonexistent-d2c/x", std::string_view("a")); });

@@ -19,7 +19,6 @@ namespace hana = boost::hana;
 namespace {
 
 using diagnostics::artifacts;
-using diagnostics::policy;
 using diagnostics::stage;
 
 template <class Expected, class... Stages>

@@ -101,6 +101,21 @@ TEST_CASE("safetensors: a writer given wrong sizes or names refuses") {
   CHECK_FALSE(fs::exists(folder / "a"));
 }
 
+TEST_CASE("safetensors: names that are not UTF-8 are refused in one sentence") {
+  const Folder folder;
+  const auto path = folder / "a.safetensors";
+  const std::byte one[1] = {};
+  CHECK_THROWS_AS(d2c::write_safetensors(path, {{"w\xff", d2c::DType::U8, {1}, one}}),
+                  d2c::InputError);
+  CHECK_THROWS_WITH(d2c::write_safetensors(path, {{"w\xff", d2c::DType::U8, {1}, one}}),
+                    path.string() + ": expected names and metadata in UTF-8, found a tensor named "
+                                    "\"w\xef\xbf\xbd\"");
+  CHECK_THROWS_WITH(
+      d2c::write_safetensors(path, {{"w", d2c::DType::U8, {1}, one}}, {{"origin", "caf\xe9"}}),
+      path.string() + ": expected names and metadata in UTF-8, found the metadata \"origin\"");
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
 TEST_CASE("safetensors: unaligned and unpadded files of other writers are read") {
   const Folder folder;
   const std::string header = R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"

@@ -205,6 +205,56 @@ TEST_CASE("npz: arrays survive a round trip") {
   CHECK_FALSE(fs::exists(folder / "b.npz"));
 }
 
+TEST_CASE("npz: an array written in pieces is the array written at once") {
+  const Folder folder;
+  std::vector<float> values(3 * 1000);
+  std::iota(values.begin(), values.end(), 0.0F);
+  const auto bytes = std::as_bytes(std::span(values));
+  const std::vector<std::int64_t> labels{5, 6};
+  const auto label_bytes = std::as_bytes(std::span(labels));
+  d2c::write_npz(folder / "whole.npz", {{"x", d2c::DType::F32, {1000, 3}, bytes},
+                                        {"y", d2c::DType::I64, {2}, label_bytes}});
+  d2c::NpzWriter writer{folder / "pieces.npz"};
+  CHECK_THROWS_WITH(writer.append(bytes), Contains("pieces.npz") && Contains("found none"));
+  writer.begin("x", d2c::DType::F32, {1000, 3});
+  for (std::size_t at = 0; at < bytes.size(); at += 777) {
+    writer.append(bytes.subspan(at, std::min<std::size_t>(777, bytes.size() - at)));
+  }
+  writer.append({});
+  writer.begin("y", d2c::DType::I64, {2});
+  writer.append(label_bytes);
+  CHECK_FALSE(fs::exists(folder / "pieces.npz"));
+  writer.commit();
+  CHECK(content(folder / "pieces.npz") == content(folder / "whole.npz"));
+}
+
+TEST_CASE("npz: an array with more or fewer bytes than its shape has leaves no file") {
+  const Folder folder;
+  const std::vector<std::uint8_t> seven(7);
+  const auto bytes = std::as_bytes(std::span(seven));
+  {
+    d2c::NpzWriter writer{folder / "a.npz"};
+    writer.begin("x", d2c::DType::U8, {6});
+    CHECK_THROWS_WITH(writer.append(bytes),
+                      Contains("expected 6 bytes for array \"x\", found at least 7"));
+  }
+  {
+    d2c::NpzWriter writer{folder / "a.npz"};
+    writer.begin("x", d2c::DType::U8, {8});
+    writer.append(bytes);
+    CHECK_THROWS_WITH(writer.begin("y", d2c::DType::U8, {1}),
+                      Contains("expected 8 bytes for array \"x\", found 7"));
+    CHECK_THROWS_WITH(writer.commit(), Contains("found 7"));
+  }
+  {
+    d2c::NpzWriter writer{folder / "a.npz"};
+    writer.begin("x", d2c::DType::U8, {7});
+    writer.append(bytes);
+    CHECK_THROWS_WITH(writer.begin("x", d2c::DType::U8, {7}), Contains("\"x\" again"));
+  }
+  CHECK(fs::is_empty(folder.path()));
+}
+
 TEST_CASE("npz: wrong archives are refused") {
   const Folder folder;
   const std::vector<std::uint8_t> six{1, 2, 3, 4, 5, 6};

@@ -28,9 +28,12 @@ namespace d2c {
 class AtomicFile {
 public:
   explicit AtomicFile(std::filesystem::path path) : path_{std::move(path)} {
-    temporary_ = path_;
-    temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(next_number());
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    do {
+      temporary_ = path_;
+      temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(next_number());
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      // In a container a killed process may have had this very number.
+    } while (descriptor_ < 0 && errno == EEXIST);
     if (descriptor_ < 0) {
       fail(errno);
     }

@@ -40,7 +40,8 @@ struct SafetensorsDeclaration {
 /// Writes one file. Declare all tensors first, then append() their bytes in the declared order, in
 /// pieces of any size, then commit(). The data begins at a multiple of 64 bytes; tensors are laid
 /// out as declared, so declare wide dtypes first if readers should find them aligned. Failure if
-/// more or fewer bytes come than were declared, or the disk refuses them.
+/// more or fewer bytes come than were declared, or the disk refuses them; InputError if a name or
+/// the metadata is not UTF-8.
 class SafetensorsWriter {
 public:
   SafetensorsWriter(std::filesystem::path path, const std::vector<SafetensorsDeclaration>& tensors,
@@ -64,7 +65,13 @@ public:
                                               {"data_offsets", {declared_, end}}});
       declared_ = end;
     }
-    std::string text = header.dump();
+    std::string text;
+    try {
+      text = header.dump();
+    } catch (const nlohmann::json::exception&) {
+      throw InputError(path_.string() + ": expected names and metadata in UTF-8, found " +
+                       not_utf8(tensors, metadata));
+    }
     text.append((64 - (8 + text.size()) % 64) % 64, ' ');
     const std::uint64_t size = text.size();
     file_.write(&size, sizeof size);
@@ -91,6 +98,33 @@ public:
   }
 
 private:
+  /// Says which text is the one that JSON cannot hold, its other bytes replaced.
+  static std::string not_utf8(const std::vector<SafetensorsDeclaration>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
+    const auto readable = [](const std::string& text) {
+      return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    };
+    const auto broken = [](const std::string& text) {
+      try {
+        static_cast<void>(nlohmann::json(text).dump());
+        return false;
+      } catch (const nlohmann::json::exception&) {
+        return true;
+      }
+    };
+    for (const SafetensorsDeclaration& tensor : tensors) {
+      if (broken(tensor.name)) {
+        return "a tensor named " + readable(tensor.name);
+      }
+    }
+    for (const auto& [key, value] : metadata) {
+      if (broken(key) || broken(value)) {
+        return "the metadata " + readable(key);
+      }
+    }
+    return "other bytes";
+  }
+
   std::filesystem::path path_;
   AtomicFile file_;
   std::uint64_t declared_ = 0;
