@@ -1,7 +1,6 @@
 """What the study scripts share: building example programs, running one variant, mean and spread."""
 
 import json
-import math
 import pathlib
 import statistics
 import subprocess
@@ -10,26 +9,28 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "build" / "release" / "examples"
 
 
-def find_program(folder, name):
-    """The path of a built example in build/release/examples/FOLDER, or None."""
-    for place in (EXAMPLES / folder, EXAMPLES):
+def find_program(folder, name, programs=EXAMPLES):
+    """The path of a built example in PROGRAMS/FOLDER or PROGRAMS, or None."""
+    for place in (programs / folder, programs):
         if (place / name).is_file():
             return place / name
     return None
 
 
-def build(folder, names):
-    """Builds the programs that are missing."""
-    missing = [name for name in names if not find_program(folder, name)]
+def build(folder, names, programs=EXAMPLES):
+    """Builds the programs that are missing, in build/release."""
+    missing = [name for name in names if not find_program(folder, name, programs)]
+    if missing and programs != EXAMPLES:
+        raise SystemExit(f"error: expected {', '.join(missing)} in {programs}, found none")
     if missing:
         subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True)
         subprocess.run(["cmake", "--build", "--preset", "release", "--target", *missing], cwd=ROOT, check=True)
 
 
-def run(folder, name, seed, out, overrides):
+def run(folder, name, seed, out, overrides, programs=EXAMPLES):
     """Runs one program of one arm with one seed; returns the metrics of its arm."""
     command = [
-        str(find_program(folder, name)), "run", "--config", str(ROOT / "configs" / f"{folder}.toml"),
+        str(find_program(folder, name, programs)), "run", "--config", str(ROOT / "configs" / f"{folder}.toml"),
         "--out", str(out), "--set", f"run.name={name}-{seed}", "--set", f"run.seed={seed}",
     ]
     for override in overrides:
@@ -42,11 +43,12 @@ def run(folder, name, seed, out, overrides):
 
 
 def spread(values):
-    """Mean and sample standard deviation as text."""
+    """Mean and sample standard deviation as text; of one value the value alone."""
     mean = statistics.mean(values)
-    sd = statistics.stdev(values) if len(values) > 1 else math.nan
     digits = 1 if abs(mean) >= 10 else 3
-    return f"{mean:.{digits}f} ± {sd:.{digits}f}"
+    if len(values) == 1:
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
 def write_table(out, text):

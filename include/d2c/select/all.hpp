@@ -1,6 +1,7 @@
 #pragma once
 /// Selection of everything: the full data set as an arm of a comparison.
 
+#include <array>
 #include <cstddef>
 #include <numeric>
 #include <span>
@@ -19,8 +20,8 @@ struct All {
   static constexpr std::string_view name = "All";
   static constexpr bool whole_class = true;
   static constexpr bool uses_seed = false;
-  static constexpr std::array<std::string_view, 2> unread_keys = {"select.interval",
-                                                                  "select.seed_offset"};
+  static constexpr std::array<std::string_view, 3> unread_keys = {
+      "select.per_class", "select.interval", "select.seed_offset"};
 
   [[nodiscard]] std::vector<std::size_t> select(std::span<const Candidate> candidates,
                                                 const SelectionRequest&) const {
