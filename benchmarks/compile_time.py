@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compile-time cost of d2c: one command, one table.
 
-Measures the core ring's header alone, the contract check of six stages beyond it, and one
-experiment (examples/quickstart.cpp) compiled and linked from nothing and after a change of its
-types. Processor seconds (a compiler runs on one core, so on an idle machine they are the wall
+Measures the core ring's header alone, the contract check of six stages beyond it, the library that
+experiments share, and one experiment (examples/quickstart.cpp) compiled and linked with that library
+from nothing and after a change of its types, and header-only. Processor seconds (a compiler runs on one core, so on an idle machine they are the wall
 seconds) and peak memory of the largest process, best of several runs, without ccache.
 
 usage: benchmarks/compile_time.py [--build build/release] [--repeat 3] [--no-experiment]
@@ -113,13 +113,22 @@ def main():
             # A change of types only: another budget, another sampler.
             changed = text.replace("PerClass<>", "PerClass<50>").replace("Euler", "Heun")
             assert changed != text
+            subprocess.run(["cmake", "--build", str(build), "--target", "d2c_compiled"], check=True,
+                           stdout=subprocess.DEVNULL)
+            library = build / "d2c/compiled.cpp"
+            rows.append(("the shared library, once per project",
+                         *timed([*entry_of(build, library), "-c", str(library), "-o", str(path / "library.o")]), ""))
             object_file = str(path / "quickstart.o")
             link = link_of(build, "quickstart")
             link = re.sub(r"\S*quickstart\.cpp\.o", object_file, link)
             link = re.sub(r"-o \S*quickstart", f"-o {path}/quickstart", link)
-            for name, source in (("from nothing", text), ("after a change of its types", changed)):
+            header_only = [a for a in arguments if a != "-DD2C_USES_COMPILED"]
+            assert header_only != arguments
+            for name, source, flags in (("from nothing", text, arguments),
+                                        ("after a change of its types", changed, arguments),
+                                        ("header-only", text, header_only)):
                 (path / "quickstart.cpp").write_text(source)
-                compiled = timed([*arguments, "-c", str(path / "quickstart.cpp"), "-o", object_file])
+                compiled = timed([*flags, "-c", str(path / "quickstart.cpp"), "-o", object_file])
                 linked = timed(["bash", "-c", link], build)
                 rows.append((f"one experiment {name}", compiled[0] + linked[0],
                              max(compiled[1], linked[1]), "30 s"))
