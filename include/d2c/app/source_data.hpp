@@ -97,7 +97,16 @@ std::shared_ptr<const Codec> codec_named() {
 }
 
 template <class C>
-void check_codec(Problems& problems) {
+void check_codec(const DataConfig& data, Problems& problems) {
+  if constexpr (requires { C::weights; }) {
+    if (!std::filesystem::is_regular_file(data.codec_weights)) {
+      problems.add("[data] codec_weights",
+                   "expected the file with the weights of " + std::string(C::name) + " (" +
+                       std::string(C::weights) + "), found " +
+                       (data.codec_weights.empty() ? std::string("no path")
+                                                   : "no file \"" + data.codec_weights + "\""));
+    }
+  }
   if constexpr (!requires { make_codec(C{}); }) {
     problems.add("[data] codec", no_codec(C::name));
   }
@@ -148,7 +157,7 @@ void check_data(const Sections& sections, Problems& problems) {
   with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
                                       [&]<class D>() { check_dataset<D>(data, problems); });
   with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
-                                    [&]<class C>() { check_codec<C>(problems); });
+                                    [&]<class C>() { check_codec<C>(data, problems); });
 }
 
 } // namespace detail

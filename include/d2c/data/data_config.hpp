@@ -15,6 +15,7 @@ struct DataConfig {
 
   std::string dataset = "imagenet"; ///< config_name of a data set
   std::string codec = "sd-vae";     ///< "sd-vae" or "pixels"
+  std::string codec_weights;        ///< file with the weights of a codec that has some
   std::string root;                 ///< folder of the data set; empty: where its package puts it
   std::int64_t limit_per_class = 0; ///< keep only the first so many images of a class; 0: all
   std::int64_t classes = 0;         ///< of a data set whose type leaves them open; 0: not given
@@ -26,5 +27,5 @@ struct DataConfig {
 
 } // namespace d2c
 
-D2C_CONFIG(d2c::DataConfig, dataset, codec, root, limit_per_class, classes, image_size, pixel_limit,
-           prompt, pack)
+D2C_CONFIG(d2c::DataConfig, dataset, codec, codec_weights, root, limit_per_class, classes,
+           image_size, pixel_limit, prompt, pack)

@@ -9,13 +9,14 @@
 namespace d2c {
 
 /// Latent<SDVae>: images are encoded once, the denoiser works on latents. Source policy of role
-/// codec. `Autoencoder` gives image_channels, channels, down, name and config_name.
+/// codec. `Autoencoder` gives image_channels, channels, down, weights, name and config_name.
 template <class Autoencoder>
 struct Latent {
   using role = roles::codec;
   static constexpr auto text = "Latent<" + Autoencoder::text + ">";
   static constexpr std::string_view name = text;
   static constexpr std::string_view config_name = Autoencoder::config_name;
+  static constexpr std::string_view weights = Autoencoder::weights; ///< named by codec_weights
 
   static constexpr bool accepts(int channels, int height, int width) {
     return channels == Autoencoder::image_channels && height > 0 && width > 0 &&

@@ -12,7 +12,8 @@ namespace d2c {
 struct SDVae {
   static constexpr fixed_string text = "SDVae";
   static constexpr std::string_view name = text;
-  static constexpr std::string_view config_name = "sd-vae"; ///< value of [data] codec
+  static constexpr std::string_view config_name = "sd-vae";    ///< value of [data] codec
+  static constexpr std::string_view weights = "sd-vae-ft-ema"; ///< as published
   static constexpr int image_channels = 3;
   static constexpr int channels = 4;
   static constexpr int down = 8;
