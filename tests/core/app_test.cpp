@@ -134,6 +134,7 @@ void run_stage(const Unselect&, d2c::StageContext& context) {
 
 struct Train {
   using config = d2c::TrainConfig;
+  using objective = d2c::PathMatching<d2c::GvpPath, d2c::PredictData>;
   static constexpr std::string_view kind = "train";
   static constexpr auto needs = d2c::set_of<d2c::Images, d2c::Subset>;
   static constexpr auto provides = d2c::set_of<d2c::Denoiser>;
@@ -704,6 +705,7 @@ TEST_CASE("app: describe needs no file and says what stages need and provide") {
   CHECK(world.out.find("needs Images, Scores\n            provides Subset\n            reads "
                        "[data]\n            fixes select.interval by its type\n") !=
         std::string::npos);
+  CHECK(world.out.find("            path gvp, predicts data\n") != std::string::npos);
   CHECK(world.out.find("device cpu: float32, the only one\n") != std::string::npos);
   CHECK(runs.empty());
 }

@@ -101,6 +101,15 @@ void compare(const std::string& path, const std::string& target, const std::stri
   const auto f = [](const Tensor& x) { return x.detach().to(at::kFloat); };
   const Tensor narrow = Objective::loss(Output{f(guess), {}}, f(x0), f(noise), f(x_t), f(t));
   CHECK(relative(narrow.to(at::kDouble), read(name + ".loss")) < 2e-3);
+  // At the first and last time that training can draw.
+  const Tensor ends = Objective::time(at::tensor({0x1p-24f, 1 - 0x1p-24f}));
+  const auto two = [&](const Tensor& x) { return f(x).narrow(0, 0, 2); };
+  const Tensor x_end = Objective::diffuse(two(x0), two(noise), ends);
+  const Output at_ends{two(guess), {}};
+  for (const Tensor& value : {Objective::loss(at_ends, two(x0), two(noise), x_end, ends),
+                              Objective::noise_error(at_ends, two(x0), two(noise), x_end, ends)}) {
+    CHECK(value.isfinite().all().template item<bool>());
+  }
 }
 
 template <class Path>

@@ -9,6 +9,7 @@
 #include <d2c/app/arm.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/parameter_list.hpp>
 
 namespace d2c {
@@ -103,6 +104,10 @@ std::string describe(const std::vector<Arm>& arms, const std::string& device,
       }
       if (stage.network) {
         text += indent + "network: " + detail::network_text(*stage.network) + "\n";
+      }
+      if (stage.parametrisation) {
+        text += indent + "path " + std::string(option_name(stage.parametrisation->path)) +
+                ", predicts " + std::string(option_name(stage.parametrisation->target)) + "\n";
       }
     }
     text += "\n";

@@ -23,6 +23,7 @@
 #include <d2c/core/stage.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/data_config.hpp>
+#include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -33,6 +34,7 @@ struct StageNode {
   std::vector<std::string> autos;    ///< "AutoCondition is DCEmbedding"
   std::vector<std::string> sections; ///< names of the configuration sections it reads
   std::optional<NetworkShape> network;
+  std::optional<Parametrisation> parametrisation; ///< what its objective trains
   std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
   std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
   std::string key;
@@ -214,6 +216,9 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
                   { network_of(S{}, facts, sections) } -> std::convertible_to<NetworkShape>;
                 }) {
     node.network = network_of(S{}, facts, sections);
+  }
+  if constexpr (requires { S::objective::parametrisation; }) {
+    node.parametrisation = S::objective::parametrisation;
   }
   if constexpr (S::kind != std::string_view("source")) {
     node.run = [](StageContext& context) { run_stage(S{}, context); };
