@@ -7,8 +7,9 @@
 namespace d2c {
 
 // `T` is a tensor or double, `Weights` PathPoint or PathWeights of tensors, `x` the noisy image and
-// `p` what the network predicts of it. Where a formula divides by alpha or sigma, it has no value at
-// the end of the path where that is 0. What is predicted is returned as it is where it is asked for.
+// `p` what the network predicts of it. Where a formula divides by alpha or sigma, it has no value
+// at the end of the path where that is 0. What is predicted is returned as it is where it is asked
+// for.
 
 /// eps.
 template <class T, class Weights>
