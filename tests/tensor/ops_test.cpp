@@ -12,6 +12,7 @@
 
 #include <catch.hpp>
 
+#include <d2c/app/torch_backend.hpp>
 #include <d2c/models/block.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/ops/attention.hpp>
@@ -263,6 +264,19 @@ TEST_CASE("random normal: rows depend on the sample alone") {
   CHECK(at::equal(a[1], b[0]));
   CHECK_FALSE(at::equal(b[0], b[1]));
   CHECK(random_normal(base, std::vector<std::int64_t>{}, {2}).numel() == 0);
+  CHECK(at::equal(random_normal(base, other, {2, 3}, at::kCPU), b));
+}
+
+TEST_CASE("torch backend: GPUs compute in full float32 unless TF32 is allowed") {
+  const TorchBackend backend;
+  backend.allow_tf32(true);
+  CHECK(at::globalContext().allowTF32CuDNN());
+  CHECK(at::globalContext().allowTF32CuBLAS());
+  CHECK(backend.precision("cuda:0").find("products in TF32") != std::string::npos);
+  backend.allow_tf32(false);
+  CHECK_FALSE(at::globalContext().allowTF32CuDNN());
+  CHECK_FALSE(at::globalContext().allowTF32CuBLAS());
+  CHECK(backend.precision("cuda:0").find("TF32 off") != std::string::npos);
 }
 
 TEST_CASE("parallel ranges: every index once, on several threads") {

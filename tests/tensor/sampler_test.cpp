@@ -181,6 +181,25 @@ TEST_CASE("sampler: writes what the evaluator, NumPy and a human open") {
   CHECK_FALSE(std::filesystem::exists(out / "parts"));
 }
 
+TEST_CASE("sampler: the archive holds every image, however many there are") {
+  const Folder folder;
+  const std::int64_t n = 600; // more than two pieces
+  const Tensor numbers = at::arange(n * 2 * 3, at::kLong).remainder(251).to(at::kByte);
+  const Tensor labels = at::arange(n, at::kLong);
+  const auto stored = [&](const Tensor& images) {
+    write_samples_npz(folder / "a.npz", images, labels);
+    const NpzFile file(folder / "a.npz");
+    const NpzArray array = file.array("arr_0");
+    REQUIRE(array.shape == std::vector<std::int64_t>{n, 2, images.size(3), 3});
+    return at::from_blob(const_cast<std::byte*>(array.bytes.data()), array.shape, at::kByte)
+        .clone();
+  };
+  const Tensor grey = numbers.view({n, 1, 2, 3});
+  CHECK(stored(grey).equal(grey.permute({0, 2, 3, 1}).expand({-1, -1, -1, 3})));
+  const Tensor colour = numbers.view({n, 3, 2, 1});
+  CHECK(stored(colour).equal(colour.permute({0, 2, 3, 1})));
+}
+
 TEST_CASE("sampler: DDPM draws from a DiT with its variance head") {
   Bench bench(Family::dit);
   auto& context = bench.with(small());

@@ -3,10 +3,8 @@
 /// .npz for the ADM evaluator, and as a picture.
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -16,7 +14,6 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/io/contact_sheet.hpp>
-#include <d2c/io/npz.hpp>
 #include <d2c/io/png.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
@@ -24,6 +21,7 @@
 #include <d2c/sample/draw_samples.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/sample/sampler.hpp>
+#include <d2c/sample/samples_npz.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/load_denoiser.hpp>
@@ -72,16 +70,7 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   const Tensor labels = at::arange(n, at::kLong).remainder(set.classes);
   save_tensors(context.out / "samples.safetensors", {{"labels", labels}, {"images", images}});
 
-  const Tensor colour =
-      (images.size(1) == 3 ? images : images.narrow(1, 0, 1).expand({-1, 3, -1, -1}))
-          .permute({0, 2, 3, 1})
-          .contiguous();
-  const auto bytes = [](const Tensor& tensor) {
-    return std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes());
-  };
-  write_npz(context.out / "samples.npz",
-            {{"arr_0", DType::U8, colour.sizes().vec(), bytes(colour)},
-             {"arr_1", DType::I64, labels.sizes().vec(), bytes(labels)}});
+  write_samples_npz(context.out / "samples.npz", images, labels);
 
   constexpr std::int64_t most_rows = 20;
   const std::int64_t rows = std::min(set.classes, most_rows);

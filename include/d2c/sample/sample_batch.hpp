@@ -57,7 +57,7 @@ template <SamplingPolicy<Tensor> Method, class Network>
 
   const auto normal = [&](Stream stream, std::uint32_t step) {
     const Draw draw{.seed = request.seed, .stream = stream, .step = step, .sample = 0};
-    return random_normal(draw, request.samples, request.shape).to(request.device, at::kDouble);
+    return random_normal(draw, request.samples, request.shape, request.device).to(at::kDouble);
   };
   const auto denoise = [&](const Tensor& x, double t) -> Denoised<Tensor> {
     const bool guided = guidance.acts_at(integer_time ? t / DdpmSchedule::training_steps : t);
