@@ -180,6 +180,13 @@ TEST_CASE("prepare: more refused files than the share end the call, and are trie
                    std::string::npos;
       }));
   CHECK(fs::exists(folder / "refused.csv"));
+  // Seen before its class is complete in finished shards: the sentence stays the same.
+  options.refused_share = 0;
+  for (int round = 0; round < 20; ++round) {
+    CHECK_THROWS_WITH(prepare(Pictures(20, {9}), scratch / "early", options),
+                      Contains("refused.csv: expected at most 0 % of 20 files refused, found 1"));
+  }
+  options.refused_share = 0.05;
   CHECK_FALSE(fs::exists(folder / "prepared.json"));
   CHECK_THROWS_WITH(d2c::open_prepared(folder), Contains("found an unfinished or damaged one"));
   // The files are repaired: their shards are made again, the others kept.

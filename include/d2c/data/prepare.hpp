@@ -119,6 +119,7 @@ public:
         options_{options},
         plans_{std::move(plans)},
         refused_{refused},
+        refused_in_shards_{refused},
         most_refused_{static_cast<std::int64_t>(
             std::floor(options.refused_share * static_cast<double>(source.size())))},
         progress_{progress} {}
@@ -243,7 +244,9 @@ private:
                          labels, ids, refused);
     const std::lock_guard guard(mutex_);
     open_.remove_if([&](const OpenShard& one) { return &one == &shard; });
-    stopped_ = stopped_ || refused_ > most_refused_;
+    // Only what stands in finished shards counts: prepare() reads the list from there.
+    refused_in_shards_ += static_cast<std::int64_t>(refused.size());
+    stopped_ = stopped_ || refused_in_shards_ > most_refused_;
     changed_.notify_all();
   }
 
@@ -257,7 +260,8 @@ private:
   std::vector<const ShardPlan*> plans_;
   std::size_t next_plan_ = 0;
   std::list<OpenShard> open_;
-  std::int64_t refused_;
+  std::int64_t refused_;           ///< so far, for the progress
+  std::int64_t refused_in_shards_; ///< in finished ones
   std::int64_t most_refused_;
   Progress& progress_;
   std::mutex mutex_;
