@@ -19,6 +19,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
 
@@ -48,11 +49,16 @@ public:
                     const std::map<std::string, std::string>& metadata = {})
       : path_{std::move(path)}, file_{path_} {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
+    for (const auto& [key, value] : metadata) {
+      require_utf8(path_.string() + ": metadata", key);
+      require_utf8(path_.string() + ": metadata \"" + key + "\"", value);
+    }
     if (!metadata.empty()) {
       header["__metadata__"] = metadata;
     }
     std::set<std::string> names;
     for (const SafetensorsDeclaration& tensor : tensors) {
+      require_utf8(path_.string() + ": tensors", tensor.name);
       if (tensor.name == "__metadata__" || !names.insert(tensor.name).second) {
         throw Failure(path_.string() + ": expected tensors of distinct names, found \"" +
                       tensor.name + "\" again");
@@ -65,13 +71,7 @@ public:
                                               {"data_offsets", {declared_, end}}});
       declared_ = end;
     }
-    std::string text;
-    try {
-      text = header.dump();
-    } catch (const nlohmann::json::exception&) {
-      throw InputError(path_.string() + ": expected names and metadata in UTF-8, found " +
-                       not_utf8(tensors, metadata));
-    }
+    std::string text = header.dump();
     text.append((64 - (8 + text.size()) % 64) % 64, ' ');
     const std::uint64_t size = text.size();
     file_.write(&size, sizeof size);
@@ -98,33 +98,6 @@ public:
   }
 
 private:
-  /// Says which text is the one that JSON cannot hold, its other bytes replaced.
-  static std::string not_utf8(const std::vector<SafetensorsDeclaration>& tensors,
-                              const std::map<std::string, std::string>& metadata) {
-    const auto readable = [](const std::string& text) {
-      return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    };
-    const auto broken = [](const std::string& text) {
-      try {
-        static_cast<void>(nlohmann::json(text).dump());
-        return false;
-      } catch (const nlohmann::json::exception&) {
-        return true;
-      }
-    };
-    for (const SafetensorsDeclaration& tensor : tensors) {
-      if (broken(tensor.name)) {
-        return "a tensor named " + readable(tensor.name);
-      }
-    }
-    for (const auto& [key, value] : metadata) {
-      if (broken(key) || broken(value)) {
-        return "the metadata " + readable(key);
-      }
-    }
-    return "other bytes";
-  }
-
   std::filesystem::path path_;
   AtomicFile file_;
   std::uint64_t declared_ = 0;
