@@ -8,6 +8,7 @@
 #include <catch.hpp>
 
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
+#include <d2c/encoders/with_class_token_encoder.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -88,6 +89,13 @@ TEST_CASE("efficientnet: patch tokens lie on the grid that the tag asks for, row
   CHECK(at::equal(tokens.select(1, 7 * 2 + 5), map.select(2, 2).select(2, 5)));
   CHECK(make_encoder(EfficientNetLite0<4>{}, config, at::kCPU)->patch_tokens(images).sizes() ==
         at::IntArrayRef({6, 16, 112}));
+
+  // The class token: the global average pool of the same map.
+  const VisualFeatures features =
+      make_encoder(WithClassToken<EfficientNetLite0<7>>{}, config, at::kCPU)->features(images);
+  CHECK(at::equal(features.patch_tokens, tokens));
+  CHECK(features.class_tokens.sizes() == at::IntArrayRef({6, 112}));
+  CHECK((features.class_tokens - map.mean({2, 3})).abs().max().item<double>() < 1e-5);
 }
 
 TEST_CASE("efficientnet: features of an image do not depend on its batch") {
