@@ -18,6 +18,7 @@
 
 #include <catch.hpp>
 #include <child_process.hpp>
+#include <failing_disk.hpp>
 #include <scratch_folder.hpp>
 
 #include <d2c/data/prepare.hpp>
@@ -328,6 +329,49 @@ TEST_CASE("prepare: an error that is no refusal ends the call, and the next one 
   CHECK(prepare(source, scratch / "set", small(3)).shards_kept >= 2);
   prepare(source, scratch / "fresh", small());
   CHECK(files_of(scratch / "set") == files_of(scratch / "fresh"));
+}
+
+TEST_CASE("prepare: a full disk and a failing flush cost no finished shard") {
+  const ScratchFolder scratch;
+  const Pictures source(40, {11});
+  prepare(source, scratch / "whole", small());
+  const auto expected = files_of(scratch / "whole");
+  long long total = 0;
+  for (const auto& [name, bytes] : expected) {
+    total += static_cast<long long>(bytes.size());
+  }
+  const auto failure_with = [&](const fs::path& folder, d2c_test::DiskFaults faults) {
+    const d2c_test::FailingDisk disk(folder, faults);
+    try {
+      prepare(source, folder, small(3));
+    } catch (const d2c::Failure& failure) {
+      return std::string(failure.what());
+    }
+    return std::string("no failure");
+  };
+  for (int tenth = 0; tenth < 10; ++tenth) {
+    const auto folder = scratch / std::to_string(tenth);
+    fs::create_directories(folder);
+    INFO("room for " << tenth << " tenths");
+    CHECK_THAT(failure_with(folder, {.room = total * tenth / 10}),
+               Contains("cannot write " + folder.string()) && Contains("No space left"));
+    std::int64_t finished = 0;
+    for (const auto& [name, bytes] : files_of(folder)) {
+      CHECK(bytes == expected.at(name));
+      finished += name.starts_with("images-") ? 1 : 0;
+    }
+    CHECK(prepare(source, folder, small(2)).shards_kept == finished);
+    CHECK(files_of(folder) == expected);
+  }
+  for (int flush = 1; flush <= 7; ++flush) {
+    const auto folder = scratch / ("flush " + std::to_string(flush));
+    fs::create_directories(folder);
+    INFO("flush " << flush);
+    CHECK_THAT(failure_with(folder, {.failing_flush = flush}),
+               Contains("cannot write " + folder.string()));
+    CHECK(prepare(source, folder, small(2)).images == 39);
+    CHECK(files_of(folder) == expected);
+  }
 }
 
 TEST_CASE("prepare: child process", "[.child]") {
