@@ -68,17 +68,16 @@ std::string id_of(int label, int place) {
 }
 
 void write_score_file(const fs::path& folder) {
-  std::vector<std::string> ids;
-  for (int i = 0; i < classes * per_class; ++i) {
-    ids.push_back("train/" + std::to_string(i));
-  }
-  std::vector<d2c::ScoredImage> rows;
-  for (int i = 0; i < classes * per_class; ++i) {
-    rows.push_back({.id = ids[static_cast<std::size_t>(i)],
-                    .path = {},
-                    .label = i % classes,
-                    .score = score(i / classes),
-                    .standard_error = 0.01});
+  constexpr std::size_t count = classes * per_class;
+  std::vector<std::string> ids(count);
+  std::vector<d2c::ScoredImage> rows(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto at = static_cast<int>(i);
+    ids[i] = "train/" + std::to_string(at);
+    rows[i].id = ids[i];
+    rows[i].label = at % classes;
+    rows[i].score = score(at / classes);
+    rows[i].standard_error = 0.01;
   }
   d2c::write_scores(folder / "scores.csv", rows);
 }
@@ -215,8 +214,10 @@ d2c::PngImage picture(const std::string& page, const std::string& caption) {
 
 /// The upper left pixel of a cell; cells are two pixels apart.
 int cell(const d2c::PngImage& sheet, int row, int column) {
-  return sheet
-      .pixels[static_cast<std::size_t>(row * (side + 2) * sheet.width + column * (side + 2))];
+  const std::size_t step = side + 2;
+  const auto width = static_cast<std::size_t>(sheet.width);
+  return sheet.pixels[static_cast<std::size_t>(row) * step * width +
+                      static_cast<std::size_t>(column) * step];
 }
 
 /// The first tag that closes another element than the one that is open; empty if all fit.

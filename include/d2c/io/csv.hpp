@@ -78,7 +78,7 @@ private:
         return;
       }
     }
-    std::array<char, 48> digits;
+    std::array<char, 48> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     buffer_.append(digits.data(), end);
     buffer_ += ',';
