@@ -46,11 +46,11 @@ TEST_CASE("conditions: drop rates, joint and independent, do not depend on the b
     return static_cast<double>(std::count(values.begin(), values.end(), 10)) /
            static_cast<double>(values.size());
   };
-  const DroppedLabels joint = drop_conditions(1, visits, labels, 10, 0.1, true);
+  const DroppedLabels joint = drop_conditions(1, visits, labels, 10, {0.1, 0.1, true});
   CHECK(share(joint.labels) == Approx(0.1).margin(0.006)); // four standard deviations
   CHECK(joint.labels == joint.text_labels);
 
-  const DroppedLabels apart = drop_conditions(1, visits, labels, 10, 0.1, false);
+  const DroppedLabels apart = drop_conditions(1, visits, labels, 10, {0.1, 0.1, false});
   CHECK(apart.labels == joint.labels);
   CHECK(share(apart.text_labels) == Approx(0.1).margin(0.006));
   double both = 0;
@@ -59,11 +59,15 @@ TEST_CASE("conditions: drop rates, joint and independent, do not depend on the b
   }
   CHECK(both / 40000 == Approx(0.01).margin(0.002));
 
+  const DroppedLabels uneven = drop_conditions(1, visits, labels, 10, {0.1, 0.3, false});
+  CHECK(uneven.labels == joint.labels);
+  CHECK(share(uneven.text_labels) == Approx(0.3).margin(0.0092));
+
   const std::span<const Visit> part(visits.data() + 123, 77);
   const DroppedLabels slice =
-      drop_conditions(1, part, std::span(labels.data(), 77), 10, 0.1, false);
+      drop_conditions(1, part, std::span(labels.data(), 77), 10, {0.1, 0.1, false});
   CHECK(slice.labels ==
         std::vector<std::int64_t>(apart.labels.begin() + 123, apart.labels.begin() + 200));
-  CHECK(share(drop_conditions(1, visits, labels, 10, 0.0, true).labels) == 0.0);
-  CHECK(share(drop_conditions(1, visits, labels, 10, 1.0, true).labels) == 1.0);
+  CHECK(share(drop_conditions(1, visits, labels, 10, {0.0, 0.0, true}).labels) == 0.0);
+  CHECK(share(drop_conditions(1, visits, labels, 10, {1.0, 1.0, true}).labels) == 1.0);
 }

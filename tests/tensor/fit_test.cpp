@@ -247,12 +247,13 @@ TEST_CASE("fit: sets and configurations that do not fit are refused in one sente
 
   TrainConfig config = small_config();
   config.batch = 0;
-  config.schedule = "step";
+  config.schedule = "steps";
   config.beta2 = 1.0;
   CHECK(message([&] { fit_small(network, small_set(), config, {}); }) ==
         "train.batch: expected a positive number, found 0\n"
         "train.beta2: expected a number in [0, 1), found 1.000000\n"
-        "train.schedule: expected \"constant\" or \"cosine\", found \"step\"");
+        "train.schedule: expected \"constant\", \"cosine\", \"linear\", \"step\" or "
+        "\"exponential\", found \"steps\"");
 }
 
 TEST_CASE("fit: a run cut at a checkpoint goes on to the same bytes") {

@@ -9,35 +9,10 @@
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw_optimizer.hpp>
-#include <d2c/train/ema.hpp>
 #include <d2c/train/gradient_clip.hpp>
-#include <d2c/train/learning_rate.hpp>
 #include <d2c/train/muon_optimizer.hpp>
 
 using namespace d2c;
-
-TEST_CASE("learning rate: warm-up is linear and reaches the base rate at its last update") {
-  CHECK(learning_rate_factor(Schedule::constant, 0, 100, 4, 0.1) == Approx(0.25));
-  CHECK(learning_rate_factor(Schedule::constant, 3, 100, 4, 0.1) == 1.0);
-  CHECK(learning_rate_factor(Schedule::constant, 99, 100, 4, 0.1) == 1.0);
-  CHECK(learning_rate_factor(Schedule::constant, 0, 100, 0, 0.1) == 1.0);
-}
-
-TEST_CASE("learning rate: the cosine starts at one, halves midway, ends at the final factor") {
-  CHECK(learning_rate_factor(Schedule::cosine, 10, 111, 10, 0.02) == Approx(1.0));
-  CHECK(learning_rate_factor(Schedule::cosine, 60, 111, 10, 0.02) == Approx(0.51));
-  CHECK(learning_rate_factor(Schedule::cosine, 110, 111, 10, 0.02) == Approx(0.02));
-  CHECK(learning_rate_factor(Schedule::cosine, 0, 1, 0, 0.02) == 1.0);
-  CHECK_THROWS_WITH(parse_schedule("linear"),
-                    "train.schedule must be \"constant\" or \"cosine\", found \"linear\"");
-}
-
-TEST_CASE("ema: the warm-up starts at one tenth and is capped by the decay") {
-  CHECK(ema_decay(0.995, 0, true) == Approx(0.1));
-  CHECK(ema_decay(0.995, 8, true) == Approx(0.5));
-  CHECK(ema_decay(0.995, 100000, true) == 0.995);
-  CHECK(ema_decay(0.995, 0, false) == 0.995);
-}
 
 TEST_CASE("gradient norm: equals the float64 norm, at any thread count, and shows NaN") {
   const Tensor gradients = at::randn({100003});

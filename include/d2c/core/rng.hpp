@@ -36,6 +36,8 @@ enum class Stream : std::uint32_t {
   likelihood = 13,
   class_token_noise = 14,
   mirror = 15,
+  held_out_noise = 16,
+  held_out_images = 17,
   test = 1000,
 };
 

@@ -35,6 +35,7 @@ struct TransformerOutput {
   Tensor variance;    ///< [B, C, H, W] with learn_sigma, else undefined
   Tensor projected;   ///< [B, N, align_width] if asked for, else undefined; N counts a class token
   Tensor class_token; ///< [B, class_token_width] of a network with a class token, else undefined
+  Tensor hidden;      ///< [B, N, D] after the block that was asked for, else undefined
 };
 
 /// One diffusion transformer over its own parameter table (Peebles & Xie 2023; Ma et al. 2024;
@@ -92,11 +93,13 @@ public:
 
   /// x [B, C, H, W], t [B] (network time: 0..999 for DiT, [0, 1] for SiT; never scaled here).
   /// `with_projection` asks for the projector's output; `class_token` [B, class_token_width], at
-  /// the same time as x, goes with a network that has one. Under NoGradGuard nothing is kept.
+  /// the same time as x, goes with a network that has one; `hidden_after` > 0 asks for the tokens
+  /// after that many blocks. Under NoGradGuard nothing is kept.
   [[nodiscard]] TransformerOutput forward(const Tensor& x, const Tensor& t,
                                           const Conditioning& conditioning,
                                           bool with_projection = false,
-                                          const Tensor& class_token = {}) const {
+                                          const Tensor& class_token = {},
+                                          int hidden_after = 0) const {
     const auto batch = x.size(0);
     require_sizes("input", x, {batch, shape_.channels, shape_.height, shape_.width});
     require_sizes("time", t, {batch});
@@ -113,6 +116,10 @@ public:
     if (with_projection && shape_.align_depth == 0) {
       throw InputError("network: a projection was asked for, but align_depth is 0");
     }
+    if (hidden_after < 0 || hidden_after > shape_.size.depth) {
+      throw InputError("network: expected a block from 1 to " + std::to_string(shape_.size.depth) +
+                       " to take hidden tokens from, found " + std::to_string(hidden_after));
+    }
 
     if (shape_.class_token_width > 0) {
       require_sizes("class token", class_token, {batch, shape_.class_token_width});
@@ -128,7 +135,7 @@ public:
       tokens = apply_class_token_embedding(class_embedding_, tokens, class_token.to(dtype));
     }
     TransformerOutput output;
-    if (!at::GradMode::is_enabled() && !with_projection &&
+    if (!at::GradMode::is_enabled() && !with_projection && hidden_after == 0 &&
         blocks_.front().path == BlockPath::fused) {
       tokens = fused_blocks_inference(blocks_, tokens, parts);
     } else {
@@ -136,6 +143,9 @@ public:
         tokens = apply_block(blocks_[i], tokens, parts[i]);
         if (with_projection && static_cast<int>(i) + 1 == shape_.align_depth) {
           output.projected = apply_projector(projector_, tokens);
+        }
+        if (static_cast<int>(i) + 1 == hidden_after) {
+          output.hidden = tokens;
         }
       }
     }

@@ -1,10 +1,16 @@
 #pragma once
 /// Range checks of the section [train]: every problem at once. Torch-free.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 
+#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/train/align_schedule.hpp>
+#include <d2c/train/ema.hpp>
+#include <d2c/train/learning_rate.hpp>
 #include <d2c/train/train_config.hpp>
 
 namespace d2c {
@@ -26,8 +32,18 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   const auto rate = [](double value) { return std::isfinite(value) && value > 0; };
   const auto decay = [](double value) { return value >= 0 && value < 1; };
   const auto share = [](double value) { return value >= 0 && value <= 1; };
+  const auto known = [](auto&& parse, const std::string& word) {
+    try {
+      parse(word);
+      return true;
+    } catch (const InputError&) {
+      return false;
+    }
+  };
   expect(config.steps > 0, "steps", "a positive number", config.steps);
   expect(config.batch > 0, "batch", "a positive number", config.batch);
+  expect(config.accumulate > 0 && config.batch % std::max<std::int64_t>(1, config.accumulate) == 0,
+         "accumulate", "a positive number that divides train.batch", config.accumulate);
   expect(rate(config.learning_rate), "learning_rate", "a positive number", config.learning_rate);
   expect(rate(config.muon_learning_rate), "muon_learning_rate", "a positive number",
          config.muon_learning_rate);
@@ -36,16 +52,45 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   expect(std::isfinite(config.weight_decay) && config.weight_decay >= 0, "weight_decay",
          "zero or a positive number", config.weight_decay);
   expect(config.warmup >= 0, "warmup", "zero or a positive number", config.warmup);
-  expect(config.schedule == "constant" || config.schedule == "cosine", "schedule",
-         "\"constant\" or \"cosine\"", config.schedule);
+  expect(known(parse_schedule, config.schedule), "schedule", schedule_words, config.schedule);
   expect(share(config.final_factor), "final_factor", "a number in [0, 1]", config.final_factor);
+  expect(config.decay_every > 0, "decay_every", "a positive number", config.decay_every);
+  expect(config.decay_factor > 0 && config.decay_factor <= 1, "decay_factor",
+         "a number above 0 and at most 1", config.decay_factor);
   expect(std::isfinite(config.clip) && config.clip >= 0, "clip", "zero or a positive number",
          config.clip);
   expect(decay(config.ema), "ema", "a number in [0, 1)", config.ema);
   expect(share(config.flip), "flip", "a number in [0, 1]", config.flip);
+  expect(known(parse_ema_profile, config.ema_profile), "ema_profile",
+         "\"constant\", \"warmup\" or \"power\"", config.ema_profile);
+  const auto width = [](double value) { return value > 0 && value <= 0.288; };
+  constexpr const char* widths = "a number above 0 and at most 0.288";
+  expect(width(config.ema_sigma), "ema_sigma", widths, config.ema_sigma);
+  expect(width(config.ema_sigma_second) && config.ema_sigma_second != config.ema_sigma,
+         "ema_sigma_second", "a number above 0 and at most 0.288 that is not train.ema_sigma",
+         config.ema_sigma_second);
+  expect(config.ema_snapshot_every > 0, "ema_snapshot_every", "a positive number",
+         config.ema_snapshot_every);
+  expect(config.text_dropout == -1 || share(config.text_dropout), "text_dropout",
+         "a number in [0, 1], or -1 for that of train.class_dropout", config.text_dropout);
+  expect(!config.text_dropout_joint || config.text_dropout == -1 ||
+             config.text_dropout == config.class_dropout,
+         "text_dropout", "the share of train.class_dropout while train.text_dropout_joint is true",
+         config.text_dropout);
   expect(share(config.class_dropout), "class_dropout", "a number in [0, 1]", config.class_dropout);
   expect(std::isfinite(config.align_weight) && config.align_weight >= 0, "align_weight",
          "zero or a positive number", config.align_weight);
+  expect(known(parse_align_decay, config.align_schedule), "align_schedule",
+         "\"constant\", \"linear\" or \"cosine\"", config.align_schedule);
+  expect(config.align_stop >= 0, "align_stop", "zero or a positive number", config.align_stop);
+  expect(rate(config.disperse_temperature), "disperse_temperature", "a positive number",
+         config.disperse_temperature);
+  expect(config.evaluate_every >= 0, "evaluate_every", "zero or a positive number",
+         config.evaluate_every);
+  expect(config.evaluate_images > 0, "evaluate_images", "a positive number",
+         config.evaluate_images);
+  expect(config.evaluate_share >= 0 && config.evaluate_share < 1, "evaluate_share",
+         "a number in [0, 1)", config.evaluate_share);
   expect(std::isfinite(config.class_token_weight) && config.class_token_weight >= 0,
          "class_token_weight", "zero or a positive number", config.class_token_weight);
   expect(config.align_depth >= 0, "align_depth", "zero or a positive number", config.align_depth);
@@ -55,6 +100,7 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
          config.checkpoint_every);
   expect(config.keep_checkpoints >= 0, "keep_checkpoints", "zero or a positive number",
          config.keep_checkpoints);
+  expect(config.keep_every >= 0, "keep_every", "zero or a positive number", config.keep_every);
   expect(config.log_every > 0, "log_every", "a positive number", config.log_every);
 }
 

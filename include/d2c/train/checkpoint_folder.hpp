@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,34 +22,29 @@ public:
   [[nodiscard]] std::filesystem::path final() const { return folder_ / "final.safetensors"; }
 
   [[nodiscard]] std::filesystem::path step(std::int64_t step) const {
-    char name[48];
-    std::snprintf(name, sizeof name, "step-%07lld.safetensors", static_cast<long long>(step));
-    return folder_ / name;
+    return numbered("step-", step);
+  }
+
+  /// Two averages after 500 updates: `average-0000500.safetensors`.
+  [[nodiscard]] std::filesystem::path average(std::int64_t step) const {
+    return numbered("average-", step);
   }
 
   /// Steps of all step checkpoints, ascending.
-  [[nodiscard]] std::vector<std::int64_t> steps() const {
-    std::vector<std::int64_t> found;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with("step-") && name.ends_with(".safetensors")) {
-        const std::string digits = name.substr(5, name.size() - 5 - 12);
-        if (!digits.empty() && digits.size() < 19 &&
-            digits.find_first_not_of("0123456789") == std::string::npos) {
-          found.push_back(std::stoll(digits));
-        }
-      }
-    }
-    std::sort(found.begin(), found.end());
-    return found;
-  }
+  [[nodiscard]] std::vector<std::int64_t> steps() const { return numbers("step-"); }
 
-  /// Removes all but the newest `keep` step checkpoints (0: none is removed).
-  void keep_newest(std::int64_t keep) const {
-    const std::vector<std::int64_t> all = steps();
-    const auto count = static_cast<std::int64_t>(all.size());
+  /// Steps of all stored pairs of averages, ascending.
+  [[nodiscard]] std::vector<std::int64_t> averages() const { return numbers("average-"); }
+
+  /// Removes all but the newest `keep` step checkpoints (0: none is removed), and those after a
+  /// multiple of `permanent` updates (0: no such).
+  void keep_newest(std::int64_t keep, std::int64_t permanent = 0) const {
+    std::vector<std::int64_t> passing = steps();
+    std::erase_if(
+        passing, [permanent](std::int64_t step) { return permanent > 0 && step % permanent == 0; });
+    const auto count = static_cast<std::int64_t>(passing.size());
     for (std::int64_t i = 0; keep > 0 && i < count - keep; ++i) {
-      std::filesystem::remove(step(all[static_cast<std::size_t>(i)]));
+      std::filesystem::remove(step(passing[static_cast<std::size_t>(i)]));
     }
   }
 
@@ -66,6 +62,31 @@ public:
   }
 
 private:
+  static constexpr std::string_view suffix = ".safetensors";
+
+  [[nodiscard]] std::filesystem::path numbered(const char* prefix, std::int64_t step) const {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%07lld", static_cast<long long>(step));
+    return folder_ / (std::string(prefix) + digits + std::string(suffix));
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> numbers(std::string_view prefix) const {
+    std::vector<std::int64_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(prefix) && name.ends_with(suffix)) {
+        const std::string digits =
+            name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+        if (!digits.empty() && digits.size() < 19 &&
+            digits.find_first_not_of("0123456789") == std::string::npos) {
+          found.push_back(std::stoll(digits));
+        }
+      }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+
   std::filesystem::path folder_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// The training loop: any objective, alignment, conditioning, optimizer and time distribution.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -14,31 +15,33 @@
 #include <vector>
 
 #include <d2c/config/adapt.hpp>
+#include <d2c/config/no_effect.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/progress.hpp>
-#include <d2c/core/rng.hpp>
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
-#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/adamw_optimizer.hpp>
-#include <d2c/train/alignment_loss.hpp>
+#include <d2c/train/align_schedule.hpp>
+#include <d2c/train/batch_gradient.hpp>
 #include <d2c/train/check_train_config.hpp>
 #include <d2c/train/checkpoint.hpp>
 #include <d2c/train/checkpoint_folder.hpp>
 #include <d2c/train/class_token_batch.hpp>
 #include <d2c/train/data_order.hpp>
-#include <d2c/train/drop_conditions.hpp>
+#include <d2c/train/dispersive_loss.hpp>
 #include <d2c/train/ema.hpp>
-#include <d2c/train/entangled_alignment_loss.hpp>
 #include <d2c/train/gradient_clip.hpp>
+#include <d2c/train/held_out_loss.hpp>
 #include <d2c/train/learning_rate.hpp>
 #include <d2c/train/loss_log.hpp>
-#include <d2c/train/mirror.hpp>
 #include <d2c/train/muon_optimizer.hpp>
+#include <d2c/train/optimizer.hpp>
+#include <d2c/train/post_hoc_average.hpp>
+#include <d2c/train/step_log.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/training_set.hpp>
 
@@ -50,6 +53,7 @@ struct FitOptions {
   std::filesystem::path folder = {}; ///< for checkpoints and loss.csv; empty: nothing is written
   Progress* progress = nullptr;      ///< may be null
   std::string label = "training";
+  TrainingSet held_out = {}; ///< not trained on; needed where evaluate_every is set
 };
 
 /// How a training run ended.
@@ -57,6 +61,7 @@ struct FitResult {
   std::int64_t steps = 0;   ///< updates behind the weights
   std::int64_t resumed = 0; ///< of which an earlier process had made
   double loss = 0;          ///< of the last update; NaN if all were made earlier
+  double held_out_loss = 0; ///< of the average on the held-out images; 0 if it was not measured
   double seconds = 0;       ///< of this call
   Tensor average;           ///< [count], averaged weights in the order of the parameter table
 };
@@ -70,7 +75,7 @@ std::string training_recipe(const TrainingSet& set, const TrainConfig& config, s
   ((recipe += "policy=" + std::string(Policies::name) + "\n"), ...);
   recipe += "seed=" + std::to_string(seed) + "\n";
   for_each_field(config, [&](std::string_view name, const auto& field) {
-    if (name == "checkpoint_every" || name == "keep_checkpoints" || name == "log_every") {
+    if (!changes_results<TrainConfig>(name)) {
       return;
     }
     std::string text;
@@ -133,19 +138,21 @@ inline void require_trainable(const TrainingSet& set, const NetworkShape& shape,
 } // namespace detail
 
 /// Trains `network` for `config.steps` updates on `set`: per update a batch of visits
-/// (data_order.hpp), times, noise and dropped conditions of each visit, Objective::loss plus
-/// align_weight times the Aligner's loss (and class_token_weight times the loss of the class token
-/// for an aligner that entangles), backward, clipping by the global norm, optimizer, weight
-/// average. The result is a function of (set, config, seed) and the library build: neither the
-/// batch's make-up nor a resume changes it. With a folder, checkpoints and loss.csv are written
-/// there and a killed run goes on from its newest checkpoint, to the same bits; a finished one is
-/// loaded. Afterwards `network` holds the last weights and FitResult the averaged ones. Throws
-/// InputError for a set or configuration that does not fit, Failure when the loss or the gradient
-/// is no longer finite or a file cannot be written.
+/// (data_order.hpp), its gradient (batch_gradient.hpp) in `accumulate` pieces, clipping by the
+/// global norm, optimizer, weight average. The result is a function of (set, config, seed) and the
+/// library build: neither the batch's make-up nor a resume changes it. With a folder, checkpoints,
+/// loss.csv, held_out.csv (where evaluate_every is set) and pairs of averages (with ema_profile
+/// "power") are written there and a killed run goes on from its newest checkpoint, to the same
+/// bits; a finished one is loaded. Afterwards `network` holds the last weights and FitResult the
+/// averaged ones. Throws InputError for a set or configuration that does not fit, Failure when the
+/// loss or the gradient is no longer finite or a file cannot be written.
 template <class Objective, class Aligner, class Conditioner, class Optimizer,
           class TimeDistribution, class Network>
 FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& config,
               const FitOptions& options) {
+  static_assert(OptimizerPolicy<Optimizer>,
+                "an optimizer needs make_optimizer(tag, parameters, config) in its namespace, and "
+                "what it returns step(update, parameters, average) and state()");
   const auto began = std::chrono::steady_clock::now();
   Problems problems;
   check_train_config(config, problems);
@@ -153,6 +160,7 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
   ParameterTable& parameters = network.parameters();
   const NetworkShape& shape = network.shape();
   const bool aligned = Aligner::aligns && config.align_weight > 0;
+  const bool regularised = (Aligner::aligns || disperses<Aligner>()) && config.align_weight > 0;
   detail::require_trainable(given, shape, Conditioner::uses_text, aligned);
 
   const at::Device device = parameters.values().device();
@@ -180,11 +188,20 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
                       .network = network_shape_to_json(shape),
                       .recipe = {},
                       .parametrisation = Objective::parametrisation};
+  const EmaSchedule ema = ema_schedule(config);
+  const bool power = ema.profile == EmaProfile::power;
+  const EmaSchedule second_ema = ema_schedule(config, true);
+  Tensor second_average;
+  if (power) {
+    second_average = parameters.values().clone();
+    state.optimizer.emplace_back("second_average", second_average);
+  }
   FitResult result;
   result.loss = std::nan("");
   const bool writes = !options.folder.empty();
   const CheckpointFolder folder(options.folder);
   std::optional<LossLog> log;
+  std::optional<StepLog> held_out_log;
   if (writes) {
     state.recipe =
         detail::training_recipe<Objective, Aligner, Conditioner, Optimizer, TimeDistribution>(
@@ -201,106 +218,43 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
     }
   }
   result.resumed = state.step;
+  std::optional<HeldOutLoss<Objective, Aligner, Conditioner, Network>> held_out;
+  if (config.evaluate_every > 0 && state.step < config.steps) {
+    detail::require_trainable(options.held_out, shape, false, false);
+    if constexpr (entangles<Aligner>()) {
+      require_class_tokens(options.held_out, shape);
+    }
+    held_out.emplace(network, options.held_out, options.seed, config.batch / config.accumulate);
+    if (writes) {
+      held_out_log.emplace(options.folder / "held_out.csv", "step,loss,standard_error\n",
+                           state.step);
+    }
+  }
 
-  const Schedule schedule = parse_schedule(config.schedule);
-  const std::int64_t* labels = set.labels.template const_data_ptr<std::int64_t>();
-  const std::int64_t pixels = set.latents.numel() / set.size();
+  const RateSchedule rate = rate_schedule(config);
+  const AlignDecay align_decay = parse_align_decay(config.align_schedule);
+  const std::int64_t piece = config.batch / config.accumulate;
+  const double share = 1.0 / static_cast<double>(config.accumulate);
   DataOrder order(options.seed, set.size());
-  // Reused by every step: by the time it is refilled, nothing of the last step's graph is left.
-  Tensor host_noise = at::empty(
-      {config.batch, set.latents.size(1), set.latents.size(2), set.latents.size(3)}, at::kFloat);
-  Tensor host_uniforms = at::empty({config.batch}, at::kFloat);
+  BatchGradient<Objective, Aligner, Conditioner, TimeDistribution, Network> gradient(
+      network, set, config, options.seed, piece);
   if (options.progress != nullptr) {
     options.progress->start(options.label, config.steps, "steps", state.step);
   }
 
   while (state.step < config.steps) {
     const std::vector<Visit> visits = order.batch(state.step, config.batch);
-    std::vector<std::int64_t> images(visits.size());
-    std::vector<std::int64_t> classes(visits.size());
-    float* noise_out = host_noise.mutable_data_ptr<float>();
-    float* uniforms_out = host_uniforms.mutable_data_ptr<float>();
-    for (std::size_t i = 0; i < visits.size(); ++i) {
-      images[i] = visits[i].image;
-      classes[i] = labels[visits[i].image];
-    }
-    parallel_ranges(config.batch, 1, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) {
-        const Visit& visit = visits[static_cast<std::size_t>(i)];
-        const auto image = static_cast<std::uint32_t>(visit.image);
-        uniforms_out[i] = TimeDistribution::draw(options.seed, visit.epoch, image);
-        fill_normal({options.seed, Stream::noise, visit.epoch, image}, noise_out + i * pixels,
-                    pixels);
-      }
-    });
-    const DroppedLabels dropped = drop_conditions(options.seed, visits, classes, shape.classes,
-                                                  config.class_dropout, config.text_dropout_joint);
-    const auto to_device = [&](const std::vector<std::int64_t>& values) {
-      return at::tensor(values, at::kLong).to(device);
-    };
-    Conditioning conditioning;
-    conditioning.labels = to_device(Conditioner::uses_class ? dropped.labels : dropped.text_labels);
-    if constexpr (Conditioner::uses_text) {
-      conditioning.text_labels = to_device(dropped.text_labels);
-    }
-
-    const Tensor rows = to_device(images);
-    const std::vector<std::int64_t> mirrored = mirrored_visits(options.seed, visits, config.flip);
-    const Tensor x0 = mirror_images(set.latents.index_select(0, rows), mirrored);
-    const Tensor noise = host_noise.to(device);
-    const Tensor t = Objective::template time<Tensor>(host_uniforms.to(device));
-    const Tensor x_t = Objective::template diffuse<Tensor>(x0, noise, t);
-    const auto class_token = [&] {
-      if constexpr (entangles<Aligner>()) {
-        return class_token_batch<Objective>(set.class_tokens, options.seed, visits, rows, t);
-      } else {
-        return nullptr;
-      }
-    }();
-
+    const double align =
+        regularised ? align_factor(align_decay, state.step, config.align_stop, config.steps) : 0.0;
     parameters.zero_gradients();
-    double loss = 0;
-    double denoise_loss = 0;
-    double align_loss = 0;
-    {
-      const auto output = [&] {
-        if constexpr (entangles<Aligner>()) {
-          return network.forward(x_t, t, conditioning, aligned, class_token.noisy());
-        } else {
-          return network.forward(x_t, t, conditioning, aligned);
-        }
-      }();
-      const Tensor denoise = Objective::template loss<std::decay_t<decltype(output)>, Tensor>(
-                                 output, x0, noise, x_t, t)
-                                 .mean();
-      Tensor total = denoise;
-      if constexpr (Aligner::aligns) {
-        if (aligned) {
-          const Tensor visual = mirror_tokens(set.visual_tokens.index_select(0, rows), mirrored,
-                                              shape.width / shape.size.patch);
-          const Tensor align = [&] {
-            if constexpr (entangles<Aligner>()) {
-              return alignment_loss(Aligner{}, output.projected, visual, class_token.clean());
-            } else {
-              return alignment_loss(Aligner{}, output.projected, visual);
-            }
-          }();
-          align_loss = align.template item<double>();
-          total = denoise + config.align_weight * align;
-        }
-      }
-      if constexpr (entangles<Aligner>()) {
-        total = total + config.class_token_weight * class_token.loss(output.class_token);
-      }
-      denoise_loss = denoise.template item<double>();
-      loss = total.template item<double>();
-      if (std::isfinite(loss)) {
-        total.backward();
-      }
+    BatchLosses losses;
+    for (std::int64_t k = 0; k < config.accumulate && std::isfinite(losses.total); ++k) {
+      losses += gradient.add(std::span(visits).subspan(static_cast<std::size_t>(k * piece),
+                                                       static_cast<std::size_t>(piece)),
+                             share, config.align_weight * align);
     }
-
-    const double factor = learning_rate_factor(schedule, state.step, config.steps, config.warmup,
-                                               config.final_factor);
+    const double loss = losses.total;
+    const double factor = learning_rate_factor(rate, state.step);
     const double norm = std::isfinite(loss) ? gradient_norm(parameters.gradients()) : 0.0;
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       char text[320];
@@ -317,19 +271,41 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
     update.index = state.step;
     update.learning_rate_factor = factor;
     update.gradient_scale = clip_factor(norm, config.clip);
-    update.ema_decay = ema_decay(config.ema, state.step, config.ema_warmup);
+    update.ema_decay = ema_decay(ema, state.step);
     optimizer.step(update, parameters, state.average);
+    if (power) {
+      second_average.lerp_(parameters.values(), 1.0 - ema_decay(second_ema, state.step));
+    }
     ++state.step;
     result.loss = loss;
 
-    if (log && (state.step % config.log_every == 0 || state.step == config.steps)) {
-      log->append(
-          {state.step, loss, denoise_loss, align_loss, config.learning_rate * factor, norm});
+    const bool last = state.step == config.steps;
+    if (log && (state.step % config.log_every == 0 || last)) {
+      log->append({state.step, loss, losses.denoise,
+                   regularised && align == 0 ? std::nan("") : losses.align,
+                   config.learning_rate * factor, norm});
     }
-    if (writes && state.step < config.steps && state.step % config.checkpoint_every == 0) {
+    if (held_out && (state.step % config.evaluate_every == 0 || last)) {
+      const HeldOutResult measured = held_out->measure(state.average);
+      result.held_out_loss = measured.loss;
+      if (held_out_log) {
+        held_out_log->append(state.step, {measured.loss, measured.standard_error});
+      }
+    }
+    if (writes && power && (state.step % config.ema_snapshot_every == 0 || last)) {
+      write_average_pair(folder.average(state.step), parameters,
+                         {.step = state.step,
+                          .gammas = {ema.gamma, second_ema.gamma},
+                          .averages = {state.average, second_average},
+                          .network = state.network});
+    }
+    if (writes && !last && state.step % config.checkpoint_every == 0) {
       log->sync();
+      if (held_out_log) {
+        held_out_log->sync();
+      }
       write_checkpoint(folder.step(state.step), state, false);
-      folder.keep_newest(config.keep_checkpoints);
+      folder.keep_newest(config.keep_checkpoints, config.keep_every);
     }
     if (options.progress != nullptr) {
       char note[32];
@@ -339,6 +315,9 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
   }
   if (log) {
     log->sync();
+    if (held_out_log) {
+      held_out_log->sync();
+    }
     write_checkpoint(folder.final(), state, true);
   }
   if (options.progress != nullptr) {

@@ -2,6 +2,7 @@
 /// Horizontal mirror images in training, the image and its patch tokens together.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,8 @@ namespace d2c {
 
 /// Which places of a batch of visits see the mirror image, a share `flip` of them by one draw per
 /// visit that does not depend on the batch.
-inline std::vector<std::int64_t> mirrored_visits(std::uint64_t seed,
-                                                 const std::vector<Visit>& visits, double flip) {
+inline std::vector<std::int64_t> mirrored_visits(std::uint64_t seed, std::span<const Visit> visits,
+                                                 double flip) {
   std::vector<std::int64_t> mirrored;
   for (std::size_t i = 0; i < visits.size() && flip > 0; ++i) {
     const Draw draw{seed, Stream::mirror, visits[i].epoch,

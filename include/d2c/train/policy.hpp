@@ -9,6 +9,7 @@
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/time_distribution.hpp>
 #include <d2c/models/transformer_size.hpp>
+#include <d2c/train/dispersive_loss.hpp>
 
 namespace d2c {
 
@@ -21,11 +22,12 @@ concept ObjectiveFacts = Policy<T> && requires {
   { T::learns_variance } -> std::convertible_to<bool>;
 };
 
-/// Representation alignment: `aligns` says whether the denoiser gets a projector at all.
+/// Representation alignment: `aligns` says whether the denoiser gets a projector at all. One that
+/// `disperses` takes the hidden tokens themselves instead.
 template <class T>
 concept AlignerPolicy = Policy<T> && requires {
   { T::aligns } -> std::convertible_to<bool>;
-};
+} && !(T::aligns && disperses<T>());
 
 /// What the denoiser is told of an image: its class, the text of its class, or both. Optional:
 /// `text_tokens`, `text_width` where only one size of text fits.

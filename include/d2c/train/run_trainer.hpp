@@ -11,7 +11,9 @@
 #include <d2c/tensor/device.hpp>
 #include <d2c/train/check_train_config.hpp>
 #include <d2c/train/denoiser_shape.hpp>
+#include <d2c/train/dispersive_loss.hpp>
 #include <d2c/train/fit.hpp>
+#include <d2c/train/held_out_set.hpp>
 #include <d2c/train/load_training_set.hpp>
 #include <d2c/train/reg_align.hpp>
 #include <d2c/train/train_config.hpp>
@@ -33,14 +35,26 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
                  "mirrored latents, found " +
                      std::to_string(config.flip));
   }
-  if constexpr (Stage::aligner::aligns) {
+  using Aligner = typename Stage::aligner;
+  constexpr TransformerSize size = Stage::model::size;
+  if ((Aligner::aligns || disperses<Aligner>()) && config.align_depth > size.depth) {
+    problems.add("train.align_depth", "expected at most the network's depth " +
+                                          std::to_string(size.depth) + ", found " +
+                                          std::to_string(config.align_depth));
+  }
+  if (disperses<Aligner>() && config.align_weight > 0 && config.accumulate > 0 &&
+      config.batch / config.accumulate < 2) {
+    problems.add("train.batch", "expected at least two images per piece of a batch (train.batch / "
+                                "train.accumulate) for DispersiveLoss, found " +
+                                    std::to_string(config.batch / config.accumulate));
+  }
+  if (entangles<Aligner>() && config.evaluate_every > 0 && config.evaluate_share == 0) {
+    problems.add("train.evaluate_share",
+                 "expected a share of the subset above 0, since images outside it have no class "
+                 "token for REGAlign, found 0");
+  }
+  if constexpr (Aligner::aligns) {
     const ExperimentFacts& facts = context.facts;
-    constexpr TransformerSize size = Stage::model::size;
-    if (config.align_depth > size.depth) {
-      problems.add("train.align_depth", "expected at most the network's depth " +
-                                            std::to_string(size.depth) + ", found " +
-                                            std::to_string(config.align_depth));
-    }
     const int grid = (facts.latent_height / size.patch) * (facts.latent_width / size.patch);
     if (config.align_weight > 0 && facts.visual_tokens > 0 && grid > 0 &&
         facts.visual_tokens != grid) {
@@ -63,7 +77,11 @@ void run_stage(const Trainer<Policies...>&, StageContext& context) {
   const TrainConfig& config = context.section<TrainConfig>();
   const bool aligned = Aligner::aligns && config.align_weight > 0;
   constexpr bool entangled = entangles<Aligner>();
-  const TrainingSet set = load_training_set(context, Conditioner::uses_text, aligned, entangled);
+  TrainingSet set = load_training_set(context, Conditioner::uses_text, aligned, entangled);
+  FitOptions options;
+  if (config.evaluate_every > 0) {
+    options.held_out = take_held_out(set, context, config);
+  }
 
   TrainingSizes sizes;
   sizes.channels = static_cast<int>(set.latents.size(1));
@@ -93,7 +111,6 @@ void run_stage(const Trainer<Policies...>&, StageContext& context) {
   }
 
   DiffusionTransformer network(shape, device_from(context.device), context.seed);
-  FitOptions options;
   options.seed = context.seed;
   options.folder = context.out;
   options.progress = &context.progress;
