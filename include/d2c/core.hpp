@@ -17,8 +17,11 @@
 #include <d2c/data/source.hpp>
 #include <d2c/data/web_dataset.hpp>
 #include <d2c/diffusion/cosine_schedule.hpp>
+#include <d2c/diffusion/ddim.hpp>
 #include <d2c/diffusion/ddpm.hpp>
 #include <d2c/diffusion/ddpm_matching.hpp>
+#include <d2c/diffusion/dopri5.hpp>
+#include <d2c/diffusion/dpm_solver.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>
 #include <d2c/diffusion/fixed_variance.hpp>
@@ -38,6 +41,7 @@
 #include <d2c/diffusion/predict_score.hpp>
 #include <d2c/diffusion/predict_velocity.hpp>
 #include <d2c/diffusion/resolution_shift.hpp>
+#include <d2c/diffusion/sde_heun.hpp>
 #include <d2c/diffusion/shifted_time.hpp>
 #include <d2c/diffusion/uniform_time.hpp>
 #include <d2c/diffusion/unweighted.hpp>

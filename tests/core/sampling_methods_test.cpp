@@ -239,7 +239,7 @@ TEST_CASE("sampling: options that a method cannot honour are refused in a senten
   CHECK(Euler::refusal({.steps = 0}, flow).find("found 0") != std::string::npos);
   CHECK(Heun::refusal({.steps = 4, .time_shift = 0}, flow).find("time shift") != std::string::npos);
   CHECK(EulerMaruyama::refusal({.steps = 250}, flow).empty());
-  CHECK_FALSE(EulerMaruyama::refusal({.steps = 250, .time_shift = 2}, flow).empty());
+  CHECK(EulerMaruyama::refusal({.steps = 250, .time_shift = 2}, flow).empty());
   CHECK_FALSE(EulerMaruyama::refusal({.steps = 1}, flow).empty());
   CHECK(DDPM::refusal({.steps = 1001}, ddpm).find("1001") != std::string::npos);
   CHECK_FALSE(DDPM::refusal({.steps = 250, .time_shift = 0.3}, ddpm).empty());

@@ -220,14 +220,17 @@ TEST_CASE("sampler: check lists every problem at once") {
   SampleConfig config;
   config.images_per_class = 0;
   config.batch = -3;
-  config.time_shift = 2;
+  config.time_shift = -1;
+  config.eta = 0.5;
   config.guidance_low = 0.9;
   config.guidance_high = 0.1;
   const auto& context = bench.with(config);
   Problems problems;
   check_stage(Sampler<EulerMaruyama>{}, context, problems);
   for (const char* words :
-       {"sample.images_per_class", "sample.batch", "fixed time grid", "guidance interval"}) {
+       {"sample.images_per_class", "sample.batch", "time shift must be a positive number",
+        "sample.eta: EulerMaruyama does not read this key: expected its default 0, found 0.5",
+        "guidance interval"}) {
     INFO(words);
     CHECK(problems.text().find(words) != std::string::npos);
   }

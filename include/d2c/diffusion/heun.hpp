@@ -11,6 +11,7 @@
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
 #include <d2c/diffusion/time_grid.hpp>
+#include <d2c/diffusion/time_range.hpp>
 
 namespace d2c {
 
@@ -41,7 +42,8 @@ struct Heun {
   template <class T, class Field, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field,
                                 Noise&& /*noise*/) {
-    const std::vector<double> t = time_grid(options);
+    const TimeRange range = time_range(field.parametrisation());
+    const std::vector<double> t = time_grid(options, range.noise, range.data, options.steps);
     for (std::size_t i = 0; i + 1 < t.size(); ++i) {
       const double step = t[i + 1] - t[i];
       const T here = field.velocity(x, t[i]);

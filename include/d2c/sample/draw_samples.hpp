@@ -19,6 +19,8 @@
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/sample/check_sample_config.hpp>
+#include <d2c/sample/guided_prediction.hpp>
+#include <d2c/sample/joint_state.hpp>
 #include <d2c/sample/sample_batch.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -32,6 +34,7 @@ struct SampleSet {
   std::uint64_t seed = 0;
   at::Device device = at::kCPU;
   Parametrisation parametrisation = {}; ///< of the network
+  std::int64_t class_token_width = 0;   ///< drawn beside each image; 0: none
 
   /// Sample i shows class i modulo the number of classes, so every beginning of the set is
   /// balanced, and a larger set begins with the smaller one.
@@ -39,13 +42,15 @@ struct SampleSet {
 };
 
 /// Draws classes x images_per_class images: uint8 [n, c, h, w] on the CPU, in sample order.
-/// `network` as for sample_batch. Finished batches lie in `folder` / parts until all are done and
-/// the caller removes them; a part that does not fit (another batch size) is drawn again. Throws
-/// InputError as sample_batch, Failure if a latent is not finite or a part cannot be written.
-template <class Method, class Network>
+/// `network`, `guide` and `calls` as for sample_batch. Finished batches lie in `folder` / parts
+/// until all are done and the caller removes them; a part that does not fit (another batch size) is
+/// drawn again. Throws InputError as sample_batch, Failure if a latent is not finite or a part
+/// cannot be written.
+template <class Method, class Network, class Guide = NoGuide>
 [[nodiscard]] Tensor draw_samples(Network&& network, const SampleSet& set,
                                   const SampleConfig& config, const Codec& codec,
-                                  const std::filesystem::path& folder, Progress& progress) {
+                                  const std::filesystem::path& folder, Progress& progress,
+                                  Guide&& guide = {}, Tensor* calls = nullptr) {
   const std::filesystem::path parts = folder / "parts";
   std::error_code error;
   std::filesystem::create_directories(parts, error);
@@ -53,7 +58,9 @@ template <class Method, class Network>
     throw Failure("cannot create the folder " + parts.string() + ": " + error.message());
   }
   const std::int64_t total = set.classes * config.images_per_class;
+  const JointState layout(set.shape, set.class_token_width);
   std::vector<Tensor> images;
+  std::vector<Tensor> asked;
   bool started = false;
   for (std::int64_t first = 0; first < total; first += config.batch) {
     const std::int64_t count = std::min(config.batch, total - first);
@@ -62,7 +69,9 @@ template <class Method, class Network>
                   static_cast<long long>(first), static_cast<long long>(count));
     const std::filesystem::path path = parts / name;
     if (std::filesystem::exists(path)) {
-      images.push_back(to_tensor(SafetensorsFile(path), "images"));
+      const SafetensorsFile part(path);
+      images.push_back(to_tensor(part, "images"));
+      asked.push_back(to_tensor(part, "network_calls"));
       continue;
     }
     if (!started) {
@@ -75,28 +84,35 @@ template <class Method, class Network>
     for (const std::int64_t sample : samples) {
       labels.push_back(set.label(sample));
     }
-    const SampleRequest request{.shape = {set.shape[0], set.shape[1], set.shape[2]},
+    const SampleRequest request{.shape = layout.shape(),
                                 .samples = samples,
                                 .labels = labels,
                                 .null_label = set.classes,
                                 .seed = set.seed,
                                 .device = set.device,
-                                .parametrisation = set.parametrisation};
-    const Tensor latents =
-        sample_batch<Method>(network, request, sampling_options(config), guidance_of(config));
-    const Tensor finite = latents.flatten(1).isfinite().all(1).to(at::kCPU);
+                                .parametrisation = set.parametrisation,
+                                .class_token_width = layout.class_token_width(),
+                                .channel_size = layout.channel_size()};
+    std::vector<std::int64_t> counts;
+    const Tensor states = sample_batch<Method>(network, request, sampling_options(config),
+                                               guidance_of(config), guide, &counts);
+    const Tensor finite = states.flatten(1).isfinite().all(1).to(at::kCPU);
     if (!finite.all().item<bool>()) {
       const auto bad = finite.logical_not().nonzero()[0].item<std::int64_t>();
       throw Failure("sampling: expected finite values, found others in sample " +
                     std::to_string(first + bad) + " of class " +
                     std::to_string(set.label(first + bad)));
     }
-    images.push_back(codec.decode(latents));
-    save_tensors(path, {{"images", images.back()}});
+    images.push_back(codec.decode(layout.image(states)));
+    asked.push_back(at::tensor(counts, at::kLong));
+    save_tensors(path, {{"images", images.back()}, {"network_calls", asked.back()}});
     progress.advance(count);
   }
   if (started) {
     progress.finish();
+  }
+  if (calls != nullptr) {
+    *calls = at::cat(asked);
   }
   return at::cat(images);
 }
