@@ -40,14 +40,9 @@ std::uint8_t grey(int label, int place) {
 /// Twelve classes of three images: train/0 is the first of class 0, train/1 the first of class 1,
 /// and so on.
 d2c::ImageSet images(d2c::Split) {
-  d2c::ImageSet set{.channels = 1,
-                    .height = side,
-                    .width = side,
-                    .pixels = {},
-                    .labels = {},
-                    .ids = {},
-                    .class_names = {},
-                    .origin = {}};
+  d2c::ImageSet set;
+  set.channels = 1;
+  set.height = set.width = side;
   for (int place = 0; place < per_class; ++place) {
     for (int label = 0; label < classes; ++label) {
       set.ids.push_back("train/" + std::to_string(set.ids.size()));

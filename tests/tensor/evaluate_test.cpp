@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -206,7 +207,7 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
   CHECK(expected.neighbours.flatten()[2].item<float>() == 203);
 
   const auto key = [&](const ImageSet& set) {
-    return features_key("FirstPixel", network.weights, 32, set);
+    return features_key("FirstPixel", network.weights, 32, set, at::kCPU);
   };
   ImageSet changed = mapped;
   changed.places[3] = memory.image(0);
@@ -215,6 +216,25 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
   CHECK(key(changed) == key(mapped));
   mapped.content = "another";
   CHECK(key(changed) != key(mapped));
+}
+
+TEST_CASE("evaluate: features of another device, of other weights or images are others") {
+  const Fixture fixture;
+  const auto weights = fixture.folder / "weights";
+  const ImageSet images = line(Split::test);
+  const at::Device gpu{at::kCUDA, 0};
+  at::globalContext().setAllowTF32CuDNN(false);
+  std::set<std::string> keys{features_key("A", weights, 64, images, at::kCPU),
+                             features_key("B", weights, 64, images, at::kCPU),
+                             features_key("A", weights, 96, images, at::kCPU),
+                             features_key("A", weights, 64, line(Split::train), at::kCPU),
+                             features_key("A", weights, 64, images, gpu)};
+  CHECK(keys.size() == 5);
+  CHECK_FALSE(keys.insert(features_key("A", weights, 64, images, {at::kCUDA, 1})).second);
+  at::globalContext().setAllowTF32CuDNN(true);
+  CHECK(keys.insert(features_key("A", weights, 64, images, gpu)).second);
+  at::globalContext().setAllowTF32CuDNN(false);
+  CHECK_FALSE(keys.insert(features_key("A", weights, 64, images, at::kCPU)).second);
 }
 
 TEST_CASE("evaluate child", "[.]") {

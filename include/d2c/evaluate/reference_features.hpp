@@ -67,9 +67,11 @@ inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet&
   return set_features_of(network, images.size(), part, batch, task, progress);
 }
 
-/// Names the features of these images by this network at this resolution: 16 hexadecimal digits.
+/// Names the features of these images by this network at this resolution, computed on this kind of
+/// device: 16 hexadecimal digits.
 inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
-                                std::int64_t resolution, const ImageSet& images) {
+                                std::int64_t resolution, const ImageSet& images,
+                                at::Device device) {
   std::string content = images.content;
   if (content.empty() && images.places.empty()) {
     content =
@@ -80,10 +82,13 @@ inline std::string features_key(std::string_view network, const std::filesystem:
                                static_cast<std::size_t>(images.image_bytes())});
     }
   }
-  return hash_of_text("features 1 " + std::string(network) + " " + hash_of_file(weights) + " " +
-                      std::to_string(resolution) + " " + std::to_string(images.channels) + " " +
-                      std::to_string(images.height) + " " + std::to_string(images.width) + " " +
-                      content);
+  const std::string arithmetic =
+      std::string(device.is_cuda() ? "cuda" : "cpu") +
+      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
+  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
+                      hash_of_file(weights) + " " + std::to_string(resolution) + " " +
+                      std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
+                      std::to_string(images.width) + " " + content);
 }
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.

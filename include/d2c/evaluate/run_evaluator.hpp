@@ -80,9 +80,10 @@ JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view
                                const JudgedImages& images, StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   const auto cache =
-      context.out.parent_path() /
-      ("features-" + features_key(name, network.file(), config.resolution, images.held_out) +
-       ".safetensors");
+      context.out.parent_path() / ("features-" +
+                                   features_key(name, network.file(), config.resolution,
+                                                images.held_out, device_from(context.device)) +
+                                   ".safetensors");
   JudgedFeatures features;
   if (auto stored = load_features(cache)) {
     features.held_out = std::move(*stored);
