@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/progress.hpp>
@@ -319,8 +320,9 @@ inline void require_options(const ImageSource& source, const PrepareOptions& opt
 /// than refused_share are refused or a class lost all its images; shards with refused files are
 /// removed then, so that the next call tries those files again. Failure if a file cannot be
 /// written.
-inline PrepareResult prepare(const ImageSource& source, const std::filesystem::path& folder,
-                             const PrepareOptions& options, Progress& progress) {
+template <class = Once>
+PrepareResult prepare(const ImageSource& source, const std::filesystem::path& folder,
+                      const PrepareOptions& options, Progress& progress) {
   using namespace prepare_detail;
   require_options(source, options);
   const std::vector<ShardPlan> plans = shard_plans(source, options);
@@ -404,5 +406,7 @@ inline PrepareResult prepare(const ImageSource& source, const std::filesystem::p
   result.refused = record.refused;
   return result;
 }
+D2C_COMPILED_ONCE(PrepareResult prepare<>(const ImageSource&, const std::filesystem::path&,
+                                          const PrepareOptions&, Progress&))
 
 } // namespace d2c

@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/data/image_set.hpp>
@@ -98,7 +99,8 @@ struct PreparedFolder {
 
 /// The images of a finished folder, mapped: pixels are read from the disk when they are touched and
 /// take no memory of the process. InputError if the folder is not finished or damaged.
-inline ImageSet open_prepared(const std::filesystem::path& folder) {
+template <class = Once>
+ImageSet open_prepared(const std::filesystem::path& folder) {
   const auto record = PreparedFolder::read(folder);
   if (!record) {
     throw InputError(folder.string() + ": expected a finished folder of prepared images, found " +
@@ -138,5 +140,6 @@ inline ImageSet open_prepared(const std::filesystem::path& folder) {
   set.mapping = shards;
   return set;
 }
+D2C_COMPILED_ONCE(ImageSet open_prepared<>(const std::filesystem::path&))
 
 } // namespace d2c

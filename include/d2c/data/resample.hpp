@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/data/byte_image.hpp>
 #include <d2c/data/resample_passes.hpp>
@@ -102,9 +103,9 @@ inline void require(const ByteImage& image, int width, int height, const PixelWi
 /// are those of Pillow's `resize((width, height), filter).crop(...)` for modes L, RGB and RGBA:
 /// two passes in fixed point with bytes between them, RGBA premultiplied around them, and a copy if
 /// the size stays. Failure if the sizes make no sense.
-inline ByteImage resample_window(const ByteImage& image, int width, int height,
-                                 ResampleFilter filter, const PixelWindow& window,
-                                 const ResampleOptions& options = {}) {
+template <class = Once>
+ByteImage resample_window(const ByteImage& image, int width, int height, ResampleFilter filter,
+                          const PixelWindow& window, const ResampleOptions& options = {}) {
   using namespace resample_detail;
   require(image, width, height, window);
   const bool resize_width = width != image.width;
@@ -165,6 +166,8 @@ inline ByteImage resample_window(const ByteImage& image, int width, int height,
   }
   return made;
 }
+D2C_COMPILED_ONCE(ByteImage resample_window<>(const ByteImage&, int, int, ResampleFilter,
+                                              const PixelWindow&, const ResampleOptions&))
 
 /// `image` resized to width x height: resample_window with the whole image as its window.
 inline ByteImage resample(const ByteImage& image, int width, int height, ResampleFilter filter,
