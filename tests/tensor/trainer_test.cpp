@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@
 #include <d2c/train/dc_embedding.hpp>
 #include <d2c/train/load_denoiser.hpp>
 #include <d2c/train/no_align.hpp>
+#include <d2c/train/reg_align.hpp>
 #include <d2c/train/repa_align.hpp>
 #include <d2c/train/run_trainer.hpp>
 
@@ -78,7 +80,8 @@ struct Bench : d2c_test::StageBench {
                   {"labels", at::tensor({0, 0, 1}, at::kLong)},
                   {"text_tokens", at::randn({2, 3, 5})},
                   {"text_mask", at::ones({2, 3})},
-                  {"visual_tokens", at::randn({3, visual_tokens, 6})}});
+                  {"visual_tokens", at::randn({3, visual_tokens, 6})},
+                  {"class_tokens", at::randn({3, 6})}});
   }
 };
 
@@ -107,6 +110,24 @@ TEST_CASE("trainer: without attachment it trains on the rows of subset.csv") {
   CHECK(denoiser->shape().align_depth == 0);
 }
 
+TEST_CASE("trainer: REGAlign takes the pack's class tokens into the network") {
+  const auto trained = [](double align_weight) {
+    Bench bench;
+    bench.attach(4);
+    TrainConfig config = bench.sections.get<TrainConfig>();
+    config.align_weight = align_weight;
+    bench.sections.set(config);
+    run_stage(Trainer<SiT<tiny>, FlowMatching, REGAlign, ClassCondition>{}, bench.context);
+    return load_denoiser(bench.context.out / "final.safetensors", at::kCPU)->shape();
+  };
+  const NetworkShape shape = trained(0.5);
+  CHECK(shape.class_token_width == 6);
+  CHECK(shape.align_width == 6);
+  CHECK(shape.sequence() == 5);
+  CHECK(trained(0).class_token_width == 6);
+  CHECK(trained(0).align_depth == 0);
+}
+
 TEST_CASE("trainer: what the objective makes the network predict is read back from its file") {
   const auto predicted = [](auto stage) {
     Bench bench;
@@ -122,6 +143,22 @@ TEST_CASE("trainer: what the objective makes the network predict is read back fr
   CHECK_FALSE(cosine->shape().learn_sigma);
   const auto plain = predicted(Plain{});
   CHECK(plain.parametrisation == default_parametrisation(Family::dit));
+}
+
+TEST_CASE("trainer: a file that names no known path and target is refused") {
+  Bench bench;
+  run_stage(Plain{}, bench.context);
+  const fs::path path = bench.context.out / "final.safetensors";
+  std::stringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  std::string text = bytes.str();
+  const std::string known = "ddpm-linear noise";
+  const auto at = text.find(known);
+  REQUIRE(at != std::string::npos);
+  std::ofstream(path, std::ios::binary) << text.replace(at, known.size(), "ddpm-linear nouns");
+  CHECK(message([&] { (void)load_denoiser(path, at::kCPU); }) ==
+        path.string() + ": expected a path and a target as metadata \"parametrisation\", such as "
+                        "\"ddpm-linear noise\", found \"ddpm-linear nouns\"");
 }
 
 TEST_CASE("trainer: with attachment it trains on the pack, text and patch tokens included") {
