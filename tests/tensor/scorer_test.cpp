@@ -15,7 +15,10 @@
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/diffusion/gvp_path.hpp>
+#include <d2c/diffusion/min_snr.hpp>
 #include <d2c/diffusion/path_matching.hpp>
+#include <d2c/diffusion/predict_data.hpp>
+#include <d2c/io/safetensors.hpp>
 #include <d2c/models/dit.hpp>
 #include <d2c/models/sit.hpp>
 #include <d2c/score/algorithm2.hpp>
@@ -236,6 +239,22 @@ TEST_CASE("scorer: a loaded checkpoint gives the scores of the network that was 
   const Scorer<SiT<tiny>, PathMatching<GvpPath>> misread;
   const auto sentence = sentence_of([&] { run_stage(misread, third.with(config)); });
   CHECK(sentence.find("(gvp velocity), found one of \"linear velocity\"") != std::string::npos);
+}
+
+TEST_CASE("scorer: any objective scores; velocities of a path are trained at middle times") {
+  const auto recipe_of = [](auto stage) {
+    Bench bench;
+    run_stage(stage, bench.with(small()));
+    REQUIRE(ScoreFile(bench.folder.path() / "scores.csv").images().size() == 60);
+    return SafetensorsFile(bench.folder.path() / "scorer" / "final.safetensors")
+        .metadata()
+        .at("recipe");
+  };
+  using Velocity = PathMatching<GvpPath>;
+  using Data = PathMatching<GvpPath, PredictData, MinSnr<5>>;
+  CHECK(recipe_of(Scorer<SiT<tiny>, Velocity>{}).find("policy=LogitNormalTime") !=
+        std::string::npos);
+  CHECK(recipe_of(Scorer<SiT<tiny>, Data>{}).find("policy=UniformTime") != std::string::npos);
 }
 
 TEST_CASE("scorer: a network with published weights is trained from scratch only if that is said") {
