@@ -221,6 +221,7 @@ struct World {
     }
     arguments.insert(arguments.begin(), "program");
     std::vector<const char*> argv;
+    argv.reserve(arguments.size());
     for (const auto& argument : arguments) {
       argv.push_back(argument.c_str());
     }

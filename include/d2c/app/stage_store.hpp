@@ -155,7 +155,7 @@ public:
   /// Makes the folder of a stage and takes away what a killed process left half-written. Throws
   /// InputError if the store cannot be written.
   std::filesystem::path prepare(const std::string& kind, const std::string& key) const {
-    const auto where = folder(kind, key);
+    auto where = folder(kind, key);
     make_folder(where);
     std::vector<std::filesystem::path> leftovers;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(where)) {

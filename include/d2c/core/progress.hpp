@@ -2,6 +2,7 @@
 /// Progress of long work: a bar with rate and remaining time on a terminal, plain lines in a log.
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -56,7 +57,7 @@ private:
 
   static std::string duration(double seconds) {
     char text[32];
-    const auto s = static_cast<long>(seconds + 0.5);
+    const auto s = std::lround(seconds);
     if (s >= 3600) {
       std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
     } else {

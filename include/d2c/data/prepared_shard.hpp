@@ -60,7 +60,7 @@ public:
     }
     const auto count = static_cast<std::int64_t>(labels.size());
     const auto bytes_of = [](const auto& values) { return std::as_bytes(std::span(values)); };
-    const std::string hash =
+    std::string hash =
         content_hash(bytes_of(labels), bytes_of(images), bytes_of(names), bytes_of(reasons));
     SafetensorsWriter writer(path,
                              {{"labels", DType::I64, {count}},

@@ -108,8 +108,8 @@ resample_weights(int in, int out, ResampleFilter filter, int begin, int end) {
   for (int position = begin; position < end; ++position) {
     const auto index = static_cast<std::size_t>(position - begin);
     const double centre = (position + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int count = std::min(in, static_cast<int>(centre + support + 0.5)) - first;
+    const int first = std::max(0, static_cast<int>(std::trunc(centre - support + 0.5)));
+    const int count = std::min(in, static_cast<int>(std::trunc(centre + support + 0.5))) - first;
     double sum = 0.0;
     for (int i = 0; i < count; ++i) {
       const double value =

@@ -27,6 +27,7 @@ inline constexpr std::array<std::string_view, 4> option_names<StepSpacing>{"resp
                                                    int training_steps) {
   std::vector<int> steps(static_cast<std::size_t>(count));
   const double stride = static_cast<double>(training_steps - 1) / (count - 1);
+  const int whole_stride = training_steps / count;
   double position = 0;
   for (int i = 0; i < count; ++i) {
     double step = 0;
@@ -36,7 +37,7 @@ inline constexpr std::array<std::string_view, 4> option_names<StepSpacing>{"resp
       position += stride;
       break;
     case StepSpacing::leading:
-      step = i * (training_steps / count);
+      step = i * whole_stride;
       break;
     case StepSpacing::trailing:
       step =
