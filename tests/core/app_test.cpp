@@ -407,6 +407,7 @@ TEST_CASE("app: the real stages' keys hold what they read") {
     d2c::SampleConfig sample;
     d2c::EvaluateConfig evaluate;
     change(run, select, attach, train, evaluate);
+    sample.batch = attach.batch; // two habits that change together
     sections.set(run);
     sections.set(data);
     sections.set(score);

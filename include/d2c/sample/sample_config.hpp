@@ -2,6 +2,7 @@
 /// The configuration section [sample]. Without guidance by default. The published evaluation of
 /// class-conditional ImageNet models takes 50 images of every class in 250 steps.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@ namespace d2c {
 /// How many images are drawn and how.
 struct SampleConfig {
   static constexpr std::string_view section = "sample";
+  static constexpr std::array<std::string_view, 1> no_effect = {"batch"};
 
   std::int64_t images_per_class = 50;
   std::int64_t steps = 12;   ///< solver steps
