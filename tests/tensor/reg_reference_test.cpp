@@ -7,10 +7,15 @@
 
 #include <catch.hpp>
 
+#include <d2c/diffusion/euler_maruyama.hpp>
+#include <d2c/diffusion/field.hpp>
 #include <d2c/diffusion/flow_matching.hpp>
+#include <d2c/diffusion/guidance.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
+#include <d2c/sample/guided_prediction.hpp>
+#include <d2c/sample/joint_state.hpp>
 #include <d2c/train/class_token_diffusion.hpp>
 #include <d2c/train/entangled_alignment_loss.hpp>
 
@@ -166,6 +171,55 @@ TEST_CASE("reg: outputs, losses and all gradients equal the reference in float32
       compare(name, at::kFloat, path, 1e-5);
     }
   }
+}
+
+TEST_CASE("reg: whole trajectories are those of the published sampler, guidance included") {
+  const Reference reference("sampler");
+  const JointState layout({1, 2, 2}, 3);
+
+  struct Answer {
+    Tensor prediction;
+    Tensor variance;
+  };
+
+  const Tensor conditional = reference.read("conditional").to(at::kFloat);
+  const Tensor unconditional = reference.read("unconditional").to(at::kFloat);
+  const auto network = [&](const Tensor& x, const Tensor& t, const Tensor& labels) {
+    const auto answer = [&](const Tensor& matrix) {
+      return at::tanh(at::matmul(x, matrix.t()) + t.unsqueeze(1));
+    };
+    return Answer{at::where(labels.eq(1).unsqueeze(1), answer(unconditional), answer(conditional)),
+                  {}};
+  };
+  const auto draw = [&](const char* name, const Guidance& guidance) {
+    INFO("case " << name);
+    NoGuide none;
+    GuidedPrediction prediction(network, none,
+                                {.labels = at::zeros({3}, at::kLong),
+                                 .null_label = 1,
+                                 .class_token_width = layout.class_token_width(),
+                                 .channel_size = layout.channel_size()},
+                                guidance);
+    const auto field = make_field<Tensor>(FlowMatching::parametrisation, std::ref(prediction));
+    const Tensor noises = reference.read("noises");
+    const Tensor found = EulerMaruyama::sample(
+        reference.read("start"), {.steps = 12}, field,
+        [&](std::uint32_t step) { return noises[static_cast<std::int64_t>(step)]; });
+    CHECK(relative_error(found, reference.read(name)) < 1e-5);
+  };
+  draw("plain", {});
+  draw("guided", {.scale = 2.3, .high = 0.85, .class_token_scale = 1.7});
+  draw("class_unguided", {.scale = 2.3, .low = 0.1});
+  // Channels count the image's alone; a class token is no channel.
+  NoGuide none;
+  GuidedPrediction prediction(network, none,
+                              {.labels = at::zeros({3}, at::kLong),
+                               .null_label = 1,
+                               .class_token_width = 3,
+                               .channel_size = 4},
+                              {.scale = 2, .channels = 2});
+  CHECK_THROWS_WITH(prediction(reference.read("start"), 0.5),
+                    "sampling: expected at most 1 guided channels, found 2");
 }
 
 TEST_CASE("reg: the width of the class token is part of a checkpoint's shape") {
