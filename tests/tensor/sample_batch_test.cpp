@@ -10,13 +10,17 @@
 #include <catch.hpp>
 
 #include <d2c/core/error.hpp>
+#include <d2c/diffusion/ddim.hpp>
 #include <d2c/diffusion/ddpm.hpp>
 #include <d2c/diffusion/ddpm_schedule.hpp>
+#include <d2c/diffusion/dopri5.hpp>
+#include <d2c/diffusion/dpm_solver.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>
 #include <d2c/diffusion/heun.hpp>
 #include <d2c/diffusion/noise_prediction_tensors.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
+#include <d2c/diffusion/sde_heun.hpp>
 #include <d2c/sample/sample_batch.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -137,6 +141,10 @@ TEST_CASE("sample batch: every method reaches the distribution of each class") {
   check_moments<Heun>(Velocity{}, {.steps = 40}, 0.002);
   check_moments<EulerMaruyama>(Velocity{}, {.steps = 250}, 0.015);
   check_moments<DDPM>(noise_of, {.steps = 250}, 0.015);
+  check_moments<Dopri5>(Velocity{}, {}, 0.002);
+  check_moments<SdeHeun>(Velocity{}, {.steps = 150}, 0.015);
+  check_moments<DDIM>(Velocity{}, {.steps = 200, .eta = 1}, 0.01);
+  check_moments<DPMSolver2M>(Velocity{}, {.steps = 40}, 0.005);
 }
 
 TEST_CASE("sample batch: samples do not depend on the batch, bit for bit") {
@@ -144,6 +152,10 @@ TEST_CASE("sample batch: samples do not depend on the batch, bit for bit") {
   check_invariance<Heun>(Velocity{}, {.steps = 7});
   check_invariance<EulerMaruyama>(Velocity{}, {.steps = 7});
   check_invariance<DDPM>(noise_of, {.steps = 20});
+  check_invariance<Dopri5>(Velocity{}, {.rtol = 1e-4});
+  check_invariance<SdeHeun>(Velocity{}, {.steps = 7, .last_step = LastStep::tweedie});
+  check_invariance<DDIM>(Velocity{}, {.steps = 7, .eta = 0.5});
+  check_invariance<DPMSolver2M>(Velocity{}, {.steps = 7, .time_shift = 2});
 }
 
 TEST_CASE("sample batch: guidance acts on its interval and costs nothing elsewhere") {
@@ -176,6 +188,121 @@ TEST_CASE("sample batch: guidance extrapolates on all channels from the null lab
     const double expected = -1.5 * static_cast<double>(i % 3 - 3);
     CHECK((guided[i] - plain[i] - expected).abs().max().item<double>() < 1e-5);
   }
+}
+
+namespace {
+
+/// Answers its class and ten times its text, whatever the image.
+struct TwoConditions {
+  Output operator()(const Tensor& x, const Tensor&, const Tensor& labels,
+                    const Tensor& texts) const {
+    const Tensor answer = (labels + 10 * texts).to(at::kFloat).view({-1, 1, 1, 1});
+    return {at::zeros_like(x) + answer, {}};
+  }
+};
+
+/// What guidance makes of TwoConditions' answer for each class, from one Euler step.
+template <class Guide = NoGuide>
+std::vector<double> guided_answers(const Guidance& guidance, Guide guide = {}) {
+  const Batch batch(0, classes);
+  const Tensor still = sample_batch<Euler>(
+      [](const Tensor& x, const Tensor&, const Tensor&) {
+        return Output{at::zeros_like(x), {}};
+      },
+      batch.request(), {.steps = 1}, {});
+  const Tensor x =
+      sample_batch<Euler>(TwoConditions{}, batch.request(), {.steps = 1}, guidance, guide);
+  const Tensor velocity = (still - x).select(1, 0).flatten(1);
+  std::vector<double> answers;
+  for (std::int64_t i = 0; i < classes; ++i) {
+    CHECK((velocity[i] - velocity[i][0]).abs().max().item<double>() < 1e-4);
+    answers.push_back(velocity[i][0].item<double>());
+  }
+  return answers;
+}
+
+void check_answers(const std::vector<double>& found, double (*expected)(double)) {
+  for (std::size_t c = 0; c < found.size(); ++c) {
+    CHECK(found[c] == Approx(expected(static_cast<double>(c))).margin(1e-4));
+  }
+}
+
+} // namespace
+
+TEST_CASE("sample batch: guidance from each null condition, by hand") {
+  // Class c has the answer 11 c; the null of both is label 3.
+  Guidance guidance{.scale = 2.5};
+  check_answers(guided_answers(guidance), [](double c) { return 33 + 2.5 * (11 * c - 33); });
+  guidance.null = GuidanceNull::class_only;
+  check_answers(guided_answers(guidance), [](double c) { return 3 + 10 * c + 2.5 * (c - 3); });
+  guidance.null = GuidanceNull::text_only;
+  check_answers(guided_answers(guidance), [](double c) { return c + 30 + 25 * (c - 3); });
+  guidance.null = GuidanceNull::independent;
+  guidance.text_scale = 1.5;
+  check_answers(guided_answers(guidance),
+                [](double c) { return 33 + 15 * (c - 3) + 2.5 * (c - 3); });
+  guidance.text_scale = 2.5; // equal scales: the joint null
+  check_answers(guided_answers(guidance), [](double c) { return 33 + 2.5 * (11 * c - 33); });
+}
+
+TEST_CASE("sample batch: a weaker network guides with the same conditions") {
+  std::vector<std::int64_t> batches;
+  const auto weak = [&](const Tensor& x, const Tensor&, const Tensor& labels) {
+    batches.push_back(x.size(0));
+    return Output{at::zeros_like(x) + labels.to(at::kFloat).view({-1, 1, 1, 1}) * 4, {}};
+  };
+  check_answers(guided_answers({.scale = 1.5}, weak),
+                [](double c) { return 4 * c + 1.5 * (11 * c - 4 * c); });
+  CHECK(batches == std::vector<std::int64_t>{classes});
+  batches.clear();
+  (void)guided_answers({.scale = 1}, weak);
+  CHECK(batches.empty());
+  CHECK_THROWS_AS(guided_answers({.scale = 1.5, .null = GuidanceNull::text_only}, weak),
+                  InputError);
+}
+
+TEST_CASE("sample batch: only the first channels are guided, as DiT and SiT do") {
+  const auto network = [](const Tensor& x, const Tensor&, const Tensor& labels) {
+    return Output{at::zeros_like(x) + labels.to(at::kFloat).view({-1, 1, 1, 1}), {}};
+  };
+  const Batch batch(0, 6);
+  const auto draw = [&](const Guidance& guidance) {
+    return sample_batch<Euler>(network, batch.request({4, 2, 2}), {.steps = 3}, guidance);
+  };
+  const Tensor plain = draw({});
+  const Tensor all = draw({.scale = 2});
+  const Tensor three = draw({.scale = 2, .channels = 3});
+  CHECK(three.narrow(1, 0, 3).equal(all.narrow(1, 0, 3)));
+  CHECK(three.narrow(1, 3, 1).equal(plain.narrow(1, 3, 1)));
+  CHECK_FALSE(all.narrow(1, 3, 1).equal(plain.narrow(1, 3, 1)));
+  CHECK(draw({.scale = 2, .channels = 4}).equal(all));
+  CHECK_THROWS_AS(draw({.scale = 2, .channels = 5}), InputError);
+}
+
+TEST_CASE("sample batch: the adaptive method counts the calls of each sample") {
+  std::vector<std::int64_t> batches;
+  const Batch batch(0, 6);
+  std::vector<std::int64_t> calls;
+  NoGuide none;
+  (void)sample_batch<Dopri5>(Velocity{&batches}, batch.request(), {}, {}, none, &calls);
+  REQUIRE(calls.size() == 6);
+  std::int64_t rows = 0;
+  for (const std::int64_t asked : batches) {
+    rows += asked;
+  }
+  std::int64_t counted = 0;
+  for (const std::int64_t asked : calls) {
+    CHECK((asked - 2) % 6 == 0);
+    counted += asked;
+  }
+  CHECK(counted == rows);
+  CHECK(*std::min_element(calls.begin(), calls.end()) <
+        *std::max_element(calls.begin(), calls.end()));
+  // torchdiffeq's control: the same for all, with guidance two for one inside its interval.
+  (void)sample_batch<Dopri5>(Velocity{}, batch.request(),
+                             {.step_control = StepControl::torchdiffeq}, {2.0, 0.0, 0.5}, none,
+                             &calls);
+  CHECK(std::count(calls.begin(), calls.end(), calls[0]) == 6);
 }
 
 TEST_CASE("sample batch: refused options name what is wrong") {
