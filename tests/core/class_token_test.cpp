@@ -10,7 +10,7 @@
 
 using namespace d2c;
 
-namespace {
+namespace class_token_types {
 
 struct NoToken { // a vision encoder that says nothing of a class token
   using role = roles::vision_encoder;
@@ -19,6 +19,12 @@ struct NoToken { // a vision encoder that says nothing of a class token
   static constexpr int width = 8;
   static constexpr auto provides = set_of<VisualTokens>;
 };
+
+} // namespace class_token_types
+
+namespace {
+
+using class_token_types::NoToken;
 
 template <class Encoder, class Model = SiT_B2, class Objective = FlowMatching>
 using verdict_of = pipeline_verdict_t<Selector<Random>, Attacher<Encoder>,

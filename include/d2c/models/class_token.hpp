@@ -2,6 +2,7 @@
 /// The class token of REG: the vision encoder's summary of an image, noisy as the image is, as one
 /// more token of the transformer. Its way in and its way out.
 
+#include <cstdint>
 #include <utility>
 
 #include <d2c/ops/layer_norm_modulate.hpp>
