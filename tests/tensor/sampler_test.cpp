@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch.hpp>
@@ -17,6 +18,7 @@
 #include <d2c/core/progress.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/diffusion/ddpm.hpp>
+#include <d2c/diffusion/dopri5.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>
 #include <d2c/io/npz.hpp>
@@ -47,12 +49,12 @@ NetworkShape tiny(Family family) {
 
 /// Leaves final.safetensors of a network with random weights everywhere (the published
 /// initialisation answers zero).
-void write_denoiser(const std::filesystem::path& folder, Family family) {
+void write_denoiser(const std::filesystem::path& folder, Family family, std::uint32_t draw = 77) {
   DiffusionTransformer network(tiny(family), at::kCPU, 1);
   const at::NoGradGuard no_grad;
   const auto& values = network.parameters().values();
   constexpr std::array<std::int64_t, 1> any{0};
-  values.copy_(random_normal({.step = 77}, any, values.sizes())[0] * 0.2);
+  values.copy_(random_normal({.step = draw}, any, values.sizes())[0] * 0.2);
   const TrainingState state{.step = 1,
                             .parameters = network.parameters(),
                             .average = values,
@@ -233,5 +235,102 @@ TEST_CASE("sampler: check lists every problem at once") {
         "guidance interval"}) {
     INFO(words);
     CHECK(problems.text().find(words) != std::string::npos);
+  }
+}
+
+namespace {
+
+/// The images a Sampler<Method> writes with `config`, and what it asked of networks.
+template <class Method>
+std::pair<Tensor, Tensor> drawn(const SampleConfig& config) {
+  Bench bench;
+  bench.sections.set(config);
+  Problems problems;
+  check_stage(Sampler<Method>{}, bench.context, problems);
+  REQUIRE(problems.text().empty());
+  run_stage(Sampler<Method>{}, bench.context);
+  const auto tensors = load_safetensors(bench.folder.path() / "samples.safetensors");
+  return {tensors.at("images"), tensors.at("network_calls")};
+}
+
+} // namespace
+
+TEST_CASE(
+    "sampler: a weaker denoiser guides, and the denoiser itself as its guide changes nothing") {
+  const Folder same;
+  const Folder weak;
+  write_denoiser(same.path(), Family::sit);
+  write_denoiser(weak.path(), Family::sit, 78);
+  SampleConfig config = small();
+  config.guidance = 1;
+  const auto [plain, plain_calls] = drawn<Euler>(config);
+  CHECK(plain_calls.eq(5).all().item<bool>());
+  config.guidance = 2;
+  config.guide_checkpoint = (same.path() / "final.safetensors").string();
+  const auto [itself, calls] = drawn<Euler>(config);
+  CHECK(itself.equal(plain));
+  CHECK(calls.eq(5 + 3).all().item<bool>()); // of times 1, .8, .6, .4, .2 three in [.3, .9]
+  config.guide_checkpoint = weak.path().string();
+  const Tensor guided = drawn<Euler>(config).first;
+  CHECK_FALSE(guided.equal(plain));
+  config.guide_checkpoint.clear();
+  CHECK_FALSE(drawn<Euler>(config).first.equal(guided));
+}
+
+TEST_CASE("sampler: the adaptive method is near a fine fixed grid and says what it took") {
+  SampleConfig config;
+  config.images_per_class = 4;
+  config.rtol = 1e-5;
+  config.atol = 1e-5;
+  const auto [adaptive, calls] = drawn<Dopri5>(config);
+  CHECK(calls.ge(14).all().item<bool>());
+  CHECK((calls - 2).remainder(6).eq(0).all().item<bool>());
+  SampleConfig fine;
+  fine.images_per_class = 4;
+  fine.steps = 2000;
+  const Tensor fixed = drawn<Euler>(fine).first;
+  CHECK((adaptive.to(at::kInt) - fixed.to(at::kInt)).abs().max().item<int>() <= 1);
+}
+
+TEST_CASE("sampler: guidance that the denoisers cannot give is refused in a sentence") {
+  const Folder other;
+  write_denoiser(other.path(), Family::dit);
+  Bench bench;
+  SampleConfig config = small();
+  config.guide_checkpoint = other.path().string();
+  bench.sections.set(config);
+  auto sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, bench.context); });
+  CHECK(sentence.find("expected a guiding denoiser that predicts linear velocity of 1x4x4 with 3 "
+                      "classes, found ddpm-linear noise") != std::string::npos);
+  config = small();
+  config.guidance_null = "class";
+  bench.sections.set(config);
+  sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, bench.context); });
+  CHECK(sentence.find("needs a denoiser of class and text, found one of no text") !=
+        std::string::npos);
+  config = small();
+  config.guide_checkpoint = "nowhere";
+  config.guidance_null = "both";
+  config.last_step = "off";
+  config.guidance_channels = -1;
+  bench.sections.set(config);
+  Problems problems;
+  check_stage(Sampler<Dopri5>{}, bench.context, problems);
+  INFO(problems.text());
+  for (const char* words :
+       {"sample.steps: Dopri5 does not read this key: expected its default 12, found 5",
+        "sample.last_step: Dopri5 does not read this key",
+        "sample.last_step: expected \"none\", \"mean\", \"euler\" or \"tweedie\", found \"off\"",
+        "sample.guidance_null: expected \"joint\", \"class\", \"text\" or \"independent\""}) {
+    INFO(words);
+    CHECK(problems.text().find(words) != std::string::npos);
+  }
+  config.guidance_null = "joint";
+  bench.sections.set(config);
+  Problems more;
+  check_stage(Sampler<Euler>{}, bench.context, more);
+  for (const char* words : {"found nothing at nowhere", "guided channels must be zero"}) {
+    INFO(words);
+    CHECK(more.text().find(words) != std::string::npos);
   }
 }
