@@ -149,6 +149,11 @@ struct AnyAligner : has_role<Without != 1, roles::aligner>,
                     has_name<Without != 2>,
                     has_aligns<Without != 3> {};
 
+struct AlignsAndDisperses : AnyAligner<0> {
+  static constexpr bool aligns = true;
+  static constexpr bool disperses = true;
+};
+
 template <int Without>
 struct AnyConditioner : has_role<Without != 1, roles::conditioner>,
                         has_name<Without != 2>,
@@ -229,7 +234,9 @@ TEST_CASE("policies: every shipped policy satisfies its concept") {
   STATIC_REQUIRE(BudgetPolicy<PerClass<10>> && BudgetPolicy<PerClass<>>);
   STATIC_REQUIRE(TextEncoderPolicy<T5> && TextEncoderPolicy<MiniLM>);
   STATIC_REQUIRE(VisionEncoderPolicy<DINOv2> && VisionEncoderPolicy<EfficientNetLite0<>>);
-  STATIC_REQUIRE(AlignerPolicy<REPAAlign> && AlignerPolicy<NoAlign>);
+  STATIC_REQUIRE(AlignerPolicy<REPAAlign> && AlignerPolicy<NoAlign> &&
+                 AlignerPolicy<DispersiveLoss>);
+  STATIC_REQUIRE_FALSE(AlignerPolicy<AlignsAndDisperses>);
   STATIC_REQUIRE(ConditionerPolicy<ClassCondition> && ConditionerPolicy<TextCondition> &&
                  ConditionerPolicy<DCEmbedding>);
   STATIC_REQUIRE(TimeDistributionPolicy<UniformTime> && TimeDistributionPolicy<LogitNormalTime>);

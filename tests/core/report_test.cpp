@@ -353,6 +353,23 @@ TEST_CASE("report: what a pipeline does not have is left out") {
   }
 }
 
+TEST_CASE("report: the held-out loss of the arms that measure it has a chart of its own") {
+  Run run;
+  CHECK_FALSE(has(run.page(), "Held-out loss"));
+  written(run.scratch / "train/held_out.csv", "step,loss,standard_error\n1,2,0.1\n3,1,0.1\n");
+  const std::string page = run.page();
+  const std::size_t section = page.find("<h2>Held-out loss</h2>");
+  REQUIRE(section != std::string::npos);
+  const std::string chart = page.substr(section, page.find("</svg>", section) - section);
+  CHECK(has(chart, "aria-label=\"Held-out loss\""));
+  CHECK(has(chart, "s0 line"));
+  CHECK_FALSE(has(chart, "s1 line"));
+  // From the upper left corner of the plot to the lower right one.
+  CHECK(has(chart, "points=\"58.0,40.0 546.0,260.0 \""));
+  written(run.scratch / "train/held_out.csv", "step,loss,standard_error\n1,x,0.1\n");
+  CHECK_THROWS_WITH(run.page(), Catch::Contains("held_out.csv:2"));
+}
+
 TEST_CASE("report: a damaged table is one sentence with its place") {
   const Run run;
   const auto path = written(run.scratch / "scores/scores.csv",

@@ -29,6 +29,8 @@
 #include <d2c/models/sit.hpp>
 #include <d2c/train/class_condition.hpp>
 #include <d2c/train/dc_embedding.hpp>
+#include <d2c/train/dispersive_loss.hpp>
+#include <d2c/train/held_out_set.hpp>
 #include <d2c/train/load_denoiser.hpp>
 #include <d2c/train/no_align.hpp>
 #include <d2c/train/reg_align.hpp>
@@ -181,6 +183,50 @@ TEST_CASE("trainer: a pipeline that begins with a pack needs no subset.csv") {
   bench.attach(4);
   bench.context.artifacts.set("Subset", bench.folder / "attach");
   CHECK(load_training_set(bench.context, false, false).size() == 3);
+}
+
+TEST_CASE("trainer: what it is judged on lies outside the subset, or is taken from it") {
+  Bench bench;
+  TrainConfig config = bench.sections.get<TrainConfig>();
+  config.evaluate_every = 2;
+  TrainingSet set = load_training_set(bench.context, false, false);
+  const TrainingSet outside = take_held_out(set, bench.context, config);
+  // Of the images 0 to 9, grey 20 i, class i % 2, the subset has 4, 0 and 7.
+  const Tensor grey = ((outside.latents.flatten(1).select(1, 0) + 1) * 127.5 / 20).round();
+  CHECK(grey.equal(at::tensor({1.0f, 2.0f, 3.0f, 5.0f, 6.0f, 8.0f, 9.0f})));
+  CHECK(outside.labels.equal(at::tensor({1, 0, 1, 1, 0, 0, 1}, at::kLong)));
+  CHECK(set.size() == 3);
+  config.evaluate_images = 3;
+  CHECK(take_held_out(set, bench.context, config).size() == 3);
+  config.evaluate_share = 0.3;
+  CHECK(take_held_out(set, bench.context, config).size() == 1);
+  CHECK(set.size() == 2);
+
+  bench.sections.set(config);
+  run_stage(Trainer<SiT<tiny>, FlowMatching, DispersiveLoss, ClassCondition>{}, bench.context);
+  CHECK(fs::exists(bench.context.out / "held_out.csv"));
+
+  config.evaluate_share = 0;
+  bench.attach(4);
+  bench.context.artifacts.set("Subset", bench.folder / "attach");
+  CHECK_THAT(message([&] { take_held_out(set, bench.context, config); }),
+             Catch::Contains("train.evaluate_share: expected a share above 0") &&
+                 Catch::Contains("begins with a pack"));
+  bench.sections.set(config);
+  Problems problems;
+  check_stage(Trainer<SiT<tiny>, FlowMatching, REGAlign, ClassCondition>{}, bench.context,
+              problems);
+  CHECK_THAT(problems.text(), Catch::Contains("have no class token for REGAlign"));
+  config = {};
+  config.batch = 4;
+  config.accumulate = 4;
+  config.align_depth = 3;
+  bench.sections.set(config);
+  Problems more;
+  check_stage(Trainer<SiT<tiny>, FlowMatching, DispersiveLoss, ClassCondition>{}, bench.context,
+              more);
+  CHECK_THAT(more.text(), Catch::Contains("expected at most the network's depth 2, found 3") &&
+                              Catch::Contains("for DispersiveLoss, found 1"));
 }
 
 TEST_CASE("trainer: patch tokens of another grid are refused before training and at it") {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <d2c/app/report_held_out.hpp>
 #include <d2c/app/report_input.hpp>
 #include <d2c/app/report_neighbours.hpp>
 #include <d2c/app/report_results.hpp>
@@ -37,8 +38,8 @@ void write_report(const ReportInput& input) {
       "equal resolution. A single seed is noise: ratios between two arms vary by more than ten "
       "percent from seed to seed.</p>\n";
   page += report::selection_section(input) + report::training_section(input) +
-          report::sample_section(input) + report::neighbour_section(input) +
-          report::seconds_section(input);
+          report::held_out_section(input) + report::sample_section(input) +
+          report::neighbour_section(input) + report::seconds_section(input);
   page += "<h2>Pipelines</h2>\n";
   for (const ReportArm& arm : input.arms) {
     page += "<p><b>" + svg::escape(arm.name) + "</b> <code>" + svg::escape(arm.pipeline) +

@@ -102,9 +102,9 @@ std::string training_recipe(const TrainingSet& set, const TrainConfig& config, s
 
 /// Throws InputError if the set does not fit the network and what it is trained with.
 inline void require_trainable(const TrainingSet& set, const NetworkShape& shape, bool text,
-                              bool visual) {
-  const auto refuse = [](const std::string& sentence) {
-    throw InputError("training set: " + sentence);
+                              bool visual, const char* name = "training set") {
+  const auto refuse = [name](const std::string& sentence) {
+    throw InputError(std::string(name) + ": " + sentence);
   };
   if (set.size() == 0) {
     refuse("expected at least one image, found none");
@@ -220,7 +220,7 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
   result.resumed = state.step;
   std::optional<HeldOutLoss<Objective, Aligner, Conditioner, Network>> held_out;
   if (config.evaluate_every > 0 && state.step < config.steps) {
-    detail::require_trainable(options.held_out, shape, false, false);
+    detail::require_trainable(options.held_out, shape, false, false, "held-out set");
     if constexpr (entangles<Aligner>()) {
       require_class_tokens(options.held_out, shape);
     }
