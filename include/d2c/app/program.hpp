@@ -26,6 +26,9 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/pipeline.hpp>
 #include <d2c/train/train_config.hpp>
+#if !defined(D2C_USES_COMPILED)
+#include <d2c/app/parse_command_line.hpp>
+#endif
 
 namespace d2c {
 

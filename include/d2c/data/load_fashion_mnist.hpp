@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/data/class_counter.hpp>
@@ -60,7 +61,8 @@ inline std::string stem_of(Split split, bool images) {
 /// Loads one split: pixels [n, 1, 28, 28], labels 0..9, ids "train/000042" or "test/000042" by the
 /// image's place in the file. [data] limit_per_class keeps the first images of each class. Missing,
 /// foreign or damaged files, and a class without images, are an InputError.
-inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split) {
+template <class = Once>
+ImageSet load_images(FashionMNIST, const DataConfig& config, Split split) {
   using namespace fashion_mnist_detail;
   const std::filesystem::path root = root_of(config);
   const auto images_path = require_file(root, stem_of(split, true));
@@ -107,6 +109,7 @@ inline ImageSet load_images(FashionMNIST, const DataConfig& config, Split split)
   counter.require_all(labels_path.string(), set.class_names);
   return set;
 }
+D2C_COMPILED_ONCE(ImageSet load_images<>(FashionMNIST, const DataConfig&, Split))
 
 /// Reports every file of the data set that is not there, without reading any.
 inline void check_images(FashionMNIST, const DataConfig& config, Problems& problems) {

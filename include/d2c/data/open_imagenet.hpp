@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/data/data_config.hpp>
@@ -96,8 +97,8 @@ inline void check_split(const DataConfig& config, Split split, Problems& problem
 /// of which the sorted order is the order of the classes. Class names are the first names of
 /// LOC_synset_mapping.txt or synset_words.txt in the root, or else the synsets. Ids are paths
 /// relative to the root.
-inline std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig& config,
-                                                      Split split) {
+template <class = Once>
+std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig& config, Split split) {
   Problems problems;
   if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
     problems.add("[data] root", missing_root(ImageNet::name, config));
@@ -123,6 +124,8 @@ inline std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig
   }
   return source;
 }
+D2C_COMPILED_ONCE(std::unique_ptr<ImageFolderSource> open_images<>(ImageNet, const DataConfig&,
+                                                                   Split))
 
 /// Reports folders that are not there and folders that are no synsets; lists no images.
 inline void check_images(ImageNet, const DataConfig& config, Problems& problems) {

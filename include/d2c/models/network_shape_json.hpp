@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/models/transformer_size.hpp>
 
@@ -38,7 +39,8 @@ void for_each_shape_field(Shape& shape, Visit&& visit) {
 
 /// One JSON object with every field; keys in a fixed order, so equal shapes give equal text. The
 /// width of the class token is left out where there is none.
-inline std::string network_shape_to_json(const NetworkShape& shape) {
+template <class = Once>
+std::string network_shape_to_json(const NetworkShape& shape) {
   nlohmann::ordered_json json;
   json["family"] = shape.family == Family::dit ? "dit" : "sit";
   detail::for_each_shape_field(shape,
@@ -48,10 +50,12 @@ inline std::string network_shape_to_json(const NetworkShape& shape) {
   }
   return json.dump();
 }
+D2C_COMPILED_ONCE(std::string network_shape_to_json<>(const NetworkShape&))
 
 /// Reads what network_shape_to_json wrote. Throws InputError, beginning with `where`, on anything
 /// else.
-inline NetworkShape network_shape_from_json(const std::string& text, const std::string& where) {
+template <class = Once>
+NetworkShape network_shape_from_json(const std::string& text, const std::string& where) {
   NetworkShape shape;
   try {
     const auto json = nlohmann::json::parse(text);
@@ -70,5 +74,6 @@ inline NetworkShape network_shape_from_json(const std::string& text, const std::
   }
   return shape;
 }
+D2C_COMPILED_ONCE(NetworkShape network_shape_from_json<>(const std::string&, const std::string&))
 
 } // namespace d2c

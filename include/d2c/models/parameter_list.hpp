@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/models/transformer_size.hpp>
 
@@ -38,7 +39,8 @@ struct ParameterEntry {
 
 /// Refuses shapes no transformer can have: sizes below one, an input that patches do not tile, a
 /// width that heads or the position embedding (four quarters) do not divide. Throws InputError.
-inline void require_valid(const NetworkShape& shape) {
+template <class = Once>
+void require_valid(const NetworkShape& shape) {
   const auto& size = shape.size;
   const auto need = [](bool holds, const std::string& sentence) {
     if (!holds) {
@@ -74,12 +76,14 @@ inline void require_valid(const NetworkShape& shape) {
        "the projector's align_width " + std::to_string(shape.align_width) +
            " must be class_token_width " + std::to_string(shape.class_token_width));
 }
+D2C_COMPILED_ONCE(void require_valid<>(const NetworkShape&))
 
 /// Every parameter of `shape`, in buffer order. The adaLN matrices of all blocks and of the final
 /// layer lie one after another, as do their biases: the modulation of the whole network is one
 /// matrix product. `pos_embed` comes last, so trainable parameters are one leading range.
 /// Names follow the published DiT, SiT, REPA and REG state dicts; `y_embedder.text_*` are ours.
-inline std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
+template <class = Once>
+std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   require_valid(shape);
   const std::int64_t width = shape.size.width;
   const std::int64_t patch = shape.size.patch;
@@ -145,6 +149,7 @@ inline std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   list.push_back({"pos_embed", {1, shape.sequence(), width}, Initialisation::sine_cosine, false});
   return list;
 }
+D2C_COMPILED_ONCE(std::vector<ParameterEntry> parameter_list<>(const NetworkShape&))
 
 /// Number of parameters of `shape`, the frozen position embedding included (as published totals
 /// count: 675 129 632 for DiT-XL/2 at 32x32x4 with learned variance).

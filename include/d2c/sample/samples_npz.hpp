@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/io/npz_writer.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -14,8 +15,9 @@ namespace d2c {
 
 /// Writes images uint8 [n, C, H, W] as arr_0 [n, H, W, 3], grey repeated, and labels int64 [n] as
 /// arr_1, some images at a time. Failure if the file cannot be written.
-inline void write_samples_npz(const std::filesystem::path& path, const Tensor& images,
-                              const Tensor& labels) {
+template <class = Once>
+void write_samples_npz(const std::filesystem::path& path, const Tensor& images,
+                       const Tensor& labels) {
   constexpr std::int64_t at_once = 256;
   const auto append = [](NpzWriter& writer, const Tensor& tensor) {
     writer.append(
@@ -33,5 +35,7 @@ inline void write_samples_npz(const std::filesystem::path& path, const Tensor& i
   append(writer, labels.contiguous());
   writer.commit();
 }
+D2C_COMPILED_ONCE(void write_samples_npz<>(const std::filesystem::path&, const Tensor&,
+                                           const Tensor&))
 
 } // namespace d2c

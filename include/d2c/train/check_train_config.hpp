@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/train/align_schedule.hpp>
@@ -16,7 +17,8 @@
 namespace d2c {
 
 /// Adds one problem per value of `config` that cannot be trained with; the place is the key's name.
-inline void check_train_config(const TrainConfig& config, Problems& problems) {
+template <class = Once>
+void check_train_config(const TrainConfig& config, Problems& problems) {
   const auto expect = [&](bool good, const char* key, const char* expected, const auto& found) {
     if (!good) {
       std::string text;
@@ -103,5 +105,6 @@ inline void check_train_config(const TrainConfig& config, Problems& problems) {
   expect(config.keep_every >= 0, "keep_every", "zero or a positive number", config.keep_every);
   expect(config.log_every > 0, "log_every", "a positive number", config.log_every);
 }
+D2C_COMPILED_ONCE(void check_train_config<>(const TrainConfig&, Problems&))
 
 } // namespace d2c

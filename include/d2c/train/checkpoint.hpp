@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/io/dtype.hpp>
@@ -40,8 +41,8 @@ struct TrainingState {
 /// and unless `final` the flat `optimizer.STATE`; metadata format, step, network, recipe,
 /// parametrisation. The file appears whole or not at all. Throws Failure where it cannot be
 /// written.
-inline void write_checkpoint(const std::filesystem::path& path, const TrainingState& state,
-                             bool final) {
+template <class = Once>
+void write_checkpoint(const std::filesystem::path& path, const TrainingState& state, bool final) {
   std::vector<SafetensorsDeclaration> declarations;
   std::vector<Tensor> contents;
   const auto add = [&](const std::string& name, at::IntArrayRef shape, const Tensor& tensor) {
@@ -80,6 +81,7 @@ inline void write_checkpoint(const std::filesystem::path& path, const TrainingSt
   }
   writer.commit();
 }
+D2C_COMPILED_ONCE(void write_checkpoint<>(const std::filesystem::path&, const TrainingState&, bool))
 
 namespace detail {
 
@@ -105,8 +107,9 @@ inline std::pair<std::string, std::string> first_difference(const std::string& e
 /// it. Without `optimizer` only weights and average (a final checkpoint has no more). Throws
 /// InputError naming the file and the first difference; then nothing was changed but by a file that
 /// lost tensors.
-inline std::int64_t restore_checkpoint(const std::filesystem::path& path, TrainingState& state,
-                                       bool optimizer = true) {
+template <class = Once>
+std::int64_t restore_checkpoint(const std::filesystem::path& path, TrainingState& state,
+                                bool optimizer = true) {
   const WeightsFile file(path);
   const auto metadata = file.metadata();
   const auto text = [&](const char* key) {
@@ -154,5 +157,7 @@ inline std::int64_t restore_checkpoint(const std::filesystem::path& path, Traini
   }
   return std::stoll(text("step"));
 }
+D2C_COMPILED_ONCE(std::int64_t restore_checkpoint<>(const std::filesystem::path&, TrainingState&,
+                                                    bool))
 
 } // namespace d2c

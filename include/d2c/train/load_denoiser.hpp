@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
@@ -30,8 +31,9 @@ struct TrainedDenoiser {
 /// with its averaged weights or the last ones, and with the prompts it was trained on. A checkpoint
 /// that does not name its parametrisation has that of its family. Throws InputError for another
 /// file, and listing every tensor that is missing or does not fit.
-inline TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device device,
-                                     bool use_ema = true) {
+template <class = Once>
+TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device device,
+                              bool use_ema = true) {
   const WeightsFile file(path);
   const auto metadata = file.metadata();
   const auto format = metadata.find("format");
@@ -67,5 +69,6 @@ inline TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Devi
   }
   return {std::move(denoiser), parametrisation};
 }
+D2C_COMPILED_ONCE(TrainedDenoiser load_denoiser<>(const std::filesystem::path&, at::Device, bool))
 
 } // namespace d2c
