@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <filesystem>
 #include <list>
@@ -109,7 +110,7 @@ inline std::optional<PreparedShard> sound_shard(const std::filesystem::path& fol
   return std::nullopt;
 }
 
-/// Decodes and crops on its threads; the thread that ends a shard writes it.
+/// Decodes and crops on its threads, and writes full shards on the one that calls it.
 class Workers {
 public:
   Workers(const ImageSource& source, const std::filesystem::path& folder,
@@ -128,17 +129,27 @@ public:
   /// Makes all shards, or stops early when too many files are refused. Rethrows what a thread
   /// threw.
   void run() {
-    std::vector<std::thread> helpers;
-    const auto threads = std::max(1, options_.threads);
+    std::vector<std::thread> threads;
     try {
-      for (int i = 1; i < threads; ++i) {
-        helpers.emplace_back([this] { work(); });
+      for (int i = 0; i < std::max(1, options_.threads); ++i) {
+        const std::lock_guard guard(mutex_);
+        threads.emplace_back([this] { work(); });
+        ++working_;
       }
-    } catch (const std::system_error&) { // fewer threads than asked: slower, not wrong
+    } catch (const std::system_error& reason) { // with fewer threads than asked it is only slower
+      if (threads.empty()) {
+        throw Failure(std::string("preparing images: cannot start a thread: ") + reason.what());
+      }
     }
-    work();
-    for (std::thread& helper : helpers) {
-      helper.join();
+    try {
+      while (OpenShard* const shard = next_full()) {
+        write(*shard);
+      }
+    } catch (...) {
+      stop(std::current_exception());
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
     }
     if (error_) {
       std::rethrow_exception(error_);
@@ -151,16 +162,33 @@ private:
       while (auto claim = next_image()) {
         auto& [shard, row] = *claim;
         make_image(*shard, row);
-        if (const auto full = count_done(*shard, row)) {
-          write(**full);
-        }
+        count_done(*shard, row);
       }
     } catch (...) {
-      const std::lock_guard guard(mutex_);
-      error_ = error_ ? error_ : std::current_exception();
-      stopped_ = true;
-      changed_.notify_all();
+      stop(std::current_exception());
     }
+    const std::lock_guard guard(mutex_);
+    --working_;
+    changed_.notify_all();
+  }
+
+  void stop(std::exception_ptr error) {
+    const std::lock_guard guard(mutex_);
+    error_ = error_ ? error_ : std::move(error);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+  /// The next shard to write, waiting for it. Null: there will be none.
+  OpenShard* next_full() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !full_.empty() || working_ == 0; });
+    if (full_.empty()) {
+      return nullptr;
+    }
+    OpenShard* const shard = full_.front();
+    full_.pop_front();
+    return shard;
   }
 
   /// The next image in order, waiting until its shard may be opened. Nothing: all are claimed.
@@ -180,6 +208,8 @@ private:
         OpenShard& shard = open_.emplace_back();
         shard.plan = plans_[next_plan_++];
         const auto rows = static_cast<std::size_t>(shard.plan->count);
+        shard.pixels = std::move(spare_); // memory that was touched before
+        spare_.clear();
         shard.pixels.resize(rows * image_bytes());
         shard.reasons.resize(rows);
         continue;
@@ -212,15 +242,14 @@ private:
     return adm_centre_crop(std::move(image), options_.width);
   }
 
-  /// The shard, if this was its last image.
-  std::optional<OpenShard*> count_done(OpenShard& shard, std::int64_t row) {
+  void count_done(OpenShard& shard, std::int64_t row) {
     const std::lock_guard guard(mutex_);
     refused_ += shard.reasons[static_cast<std::size_t>(row)].empty() ? 0 : 1;
     progress_.advance(1, refused_ > 0 ? std::to_string(refused_) + " refused" : std::string{});
-    if (++shard.done < shard.plan->count) {
-      return std::nullopt;
+    if (++shard.done == shard.plan->count) {
+      full_.push_back(&shard);
+      changed_.notify_all();
     }
-    return &shard;
   }
 
   void write(OpenShard& shard) {
@@ -244,6 +273,7 @@ private:
                          options_.width, {shard.pixels.data(), labels.size() * image_bytes()},
                          labels, ids, refused);
     const std::lock_guard guard(mutex_);
+    spare_ = std::move(shard.pixels);
     open_.remove_if([&](const OpenShard& one) { return &one == &shard; });
     // Only what stands in finished shards counts: prepare() reads the list from there.
     refused_in_shards_ += static_cast<std::int64_t>(refused.size());
@@ -261,6 +291,9 @@ private:
   std::vector<const ShardPlan*> plans_;
   std::size_t next_plan_ = 0;
   std::list<OpenShard> open_;
+  std::deque<OpenShard*> full_; ///< to be written
+  std::vector<std::uint8_t> spare_;
+  int working_ = 0;                ///< threads that decode
   std::int64_t refused_;           ///< so far, for the progress
   std::int64_t refused_in_shards_; ///< in finished ones
   std::int64_t most_refused_;
