@@ -476,6 +476,14 @@ TEST_CASE("app: what is said to have no part in a key names keys that exist") {
   });
 }
 
+TEST_CASE("app: a batch that its images depend on has a part in their key") {
+  d2c::SampleConfig sample;
+  CHECK_FALSE(d2c::changes_results(sample, "batch"));
+  CHECK(d2c::changes_results(sample, "steps"));
+  sample.step_control = "torchdiffeq";
+  CHECK(d2c::changes_results(sample, "batch"));
+}
+
 TEST_CASE("app: the content of a named file is part of the key, its place is not") {
   World world;
   const fs::path first = world.path / "w1";
@@ -490,6 +498,15 @@ TEST_CASE("app: the content of a named file is part of the key, its place is not
   CHECK(runs["score"] == 2);
   const auto manifest = nlohmann::json::parse(toy::content(world.run() / "manifest.json"));
   CHECK(manifest["input_files_xxh3"].contains(second.string()));
+  // A folder stands for the denoiser in it.
+  const fs::path folder = world.path / "denoiser";
+  fs::create_directories(folder);
+  std::ofstream(folder / "final.safetensors") << "other weights";
+  REQUIRE(world.call<Experiment>({"--set", "toy.weights=" + folder.string()}) == 0);
+  CHECK(runs["score"] == 2);
+  std::ofstream(folder / "final.safetensors") << "third weights";
+  REQUIRE(world.call<Experiment>({"--set", "toy.weights=" + folder.string()}) == 0);
+  CHECK(runs["score"] == 3);
 }
 
 TEST_CASE("app: a stage that only grows begins with the results of its relative") {

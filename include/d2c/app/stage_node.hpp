@@ -64,7 +64,7 @@ std::string key_text(const Section& section, bool with_prompt,
       }
     }
     const std::string name = std::string(Section::section) + "." + std::string(key);
-    if (!changes_results<Section>(key) ||
+    if (!changes_results(section, key) ||
         std::find(unread.begin(), unread.end(), name) != unread.end()) {
       return;
     }
@@ -73,7 +73,9 @@ std::string key_text(const Section& section, bool with_prompt,
       std::error_code ignored;
       std::filesystem::path file = field;
       if (std::filesystem::is_directory(file, ignored)) {
-        file /= "condensed.safetensors"; // a condensed pack is named by its folder
+        // A condensed pack is named by its folder, and so may a denoiser be.
+        const bool pack = std::filesystem::exists(file / "condensed.safetensors", ignored);
+        file /= pack ? "condensed.safetensors" : "final.safetensors";
       }
       if (!field.empty() && std::filesystem::is_regular_file(file, ignored)) {
         std::string& hash = input_files[file.string()];

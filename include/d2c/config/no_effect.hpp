@@ -18,4 +18,15 @@ constexpr bool changes_results(std::string_view key) {
   }
 }
 
+/// As above for one section's values: a section whose other values can give such a key an effect
+/// says so with `bool decides(std::string_view key) const`.
+template <class Section>
+bool changes_results(const Section& section, std::string_view key) {
+  if constexpr (requires { section.decides(key); }) {
+    return changes_results<Section>(key) || section.decides(key);
+  } else {
+    return changes_results<Section>(key);
+  }
+}
+
 } // namespace d2c

@@ -38,6 +38,11 @@ struct SampleConfig {
   std::string spacing = "respaced";    ///< steps of a DDPM schedule; see StepSpacing
   std::int64_t batch = 100;            ///< images per batch; does not change the images
   std::int64_t grid_per_class = 8;     ///< images per class in grid.png
+
+  /// torchdiffeq's step control makes the images depend on their batch.
+  [[nodiscard]] bool decides(std::string_view key) const {
+    return key == "batch" && step_control == "torchdiffeq";
+  }
 };
 
 } // namespace d2c
