@@ -20,8 +20,6 @@
 #include <d2c/attach/prompt.hpp>
 #include <d2c/attach/run_attacher.hpp>
 #include <d2c/core/artifact.hpp>
-#include <d2c/encoders/dinov2.hpp>
-#include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/with_class_token.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -116,6 +114,25 @@ std::unique_ptr<d2c::VisionEncoder> make_encoder(Brightest<Width>, const d2c::At
   return std::make_unique<BrightestEncoder<Width>>();
 }
 
+// Types without a function make_encoder.
+struct UnwrittenText {
+  using role = d2c::roles::text_encoder;
+  static constexpr std::string_view name = "UnwrittenText";
+  static constexpr int tokens = 16;
+  static constexpr int width = 2048;
+  static constexpr std::string_view vocabulary = "spiece.model";
+  static constexpr auto provides = d2c::set_of<d2c::TextTokens>;
+};
+
+struct UnwrittenVision {
+  using role = d2c::roles::vision_encoder;
+  static constexpr std::string_view name = "UnwrittenVision";
+  static constexpr int tokens = 256;
+  static constexpr int width = 768;
+  static constexpr auto class_token = d2c::ClassTokenOrigin::own;
+  static constexpr auto provides = d2c::set_of<d2c::VisualTokens>;
+};
+
 } // namespace test_encoders
 
 namespace {
@@ -125,6 +142,8 @@ using Catch::Matchers::Contains;
 using test_encoders::Brightest;
 using test_encoders::Halves;
 using test_encoders::PromptLength;
+using test_encoders::UnwrittenText;
+using test_encoders::UnwrittenVision;
 
 ImageSet six_images(Split) {
   ImageSet images;
@@ -215,8 +234,8 @@ TEST_CASE("attach: class tokens are stored where the encoder attaches them, by h
   CHECK_THROWS_WITH(run_stage(Attacher<WithClassToken<Brightest<3>>>{}, fixture.context),
                     Contains("expected one class token of width 1") && Contains("[2, 3]"));
   Problems problems;
-  check_stage(Attacher<WithClassToken<DINOv2>>{}, fixture.context, problems);
-  CHECK_THAT(problems.text(), Contains("attaching with WithClassToken<DINOv2>"));
+  check_stage(Attacher<WithClassToken<UnwrittenVision>>{}, fixture.context, problems);
+  CHECK_THAT(problems.text(), Contains("attaching with WithClassToken<UnwrittenVision>"));
 }
 
 TEST_CASE("attach: a pack without encoders holds images and labels alone") {
@@ -298,16 +317,18 @@ TEST_CASE("attach: an encoder that breaks its own facts is a failure, and leaves
 
 TEST_CASE("attach: encoders without a network say in one sentence what is missing") {
   Fixture fixture;
-  CHECK_THROWS_AS((run_stage(Attacher<T5, DINOv2>{}, fixture.context)), InputError);
-  CHECK_THROWS_WITH((run_stage(Attacher<T5, DINOv2>{}, fixture.context)),
-                    Contains("[d2c.encoder.network] attaching with T5"));
+  CHECK_THROWS_AS((run_stage(Attacher<UnwrittenText, UnwrittenVision>{}, fixture.context)),
+                  InputError);
+  CHECK_THROWS_WITH((run_stage(Attacher<UnwrittenText, UnwrittenVision>{}, fixture.context)),
+                    Contains("[d2c.encoder.network] attaching with UnwrittenText"));
   Problems problems;
-  check_stage(Attacher<T5, DINOv2>{}, fixture.context, problems);
+  check_stage(Attacher<UnwrittenText, UnwrittenVision>{}, fixture.context, problems);
   CHECK(problems.list().size() == 5); // a network and the weights of each, and a vocabulary
-  CHECK_THAT(problems.text(), Contains("attaching with T5") && Contains("attaching with DINOv2") &&
+  CHECK_THAT(problems.text(), Contains("attaching with UnwrittenText") &&
+                                  Contains("attaching with UnwrittenVision") &&
                                   Contains("[attach] text_weights") &&
                                   Contains("[attach] text_vocabulary: expected the vocabulary "
-                                           "(spiece.model) of T5, found no path") &&
+                                           "(spiece.model) of UnwrittenText, found no path") &&
                                   Contains("[attach] vision_weights"));
 }
 

@@ -13,6 +13,7 @@
 #include <d2c/app/backend.hpp>
 #include <d2c/app/driver.hpp>
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/sample/sample_config.hpp>
@@ -63,6 +64,26 @@ inline std::int64_t kept_images(const Arm& arm, const Sections& sections) {
   return arm.facts.classes * (pinned > 0 ? pinned : sections.get<SelectConfig>().per_class);
 }
 
+/// Operations of one image through the DINOv2 that the name of a policy holds ("DINOv2L",
+/// "OnGrid<DINOv2, 32>").
+inline double dinov2_operations(std::string_view policy) {
+  const auto holds = [&](std::string_view text) {
+    return policy.find(text) != std::string_view::npos;
+  };
+  const DINOv2Shape shape = holds("DINOv2S")   ? dinov2_shapes::S
+                            : holds("DINOv2L") ? dinov2_shapes::L
+                            : holds("DINOv2g") ? dinov2_shapes::g
+                                               : dinov2_shapes::B;
+  int grid = 16;
+  if (const auto at = policy.find("OnGrid<"); at != std::string_view::npos) {
+    const auto comma = policy.find(", ", at);
+    if (comma != std::string_view::npos) {
+      std::from_chars(policy.data() + comma + 2, policy.data() + policy.size(), grid);
+    }
+  }
+  return shape.operations(grid * grid);
+}
+
 /// Operations of one image through the vision encoders whose arithmetic is known.
 inline double encoder_operations(const StageNode& stage, double side) {
   for (const std::string_view policy : stage.text.policies) {
@@ -70,7 +91,7 @@ inline double encoder_operations(const StageNode& stage, double side) {
       return 0.8e9 * side * side / (224.0 * 224.0); // 407 million multiply-adds at 224
     }
     if (policy.find("DINOv2") != std::string_view::npos) {
-      return 46e9; // 86 million parameters over 257 tokens
+      return dinov2_operations(policy);
     }
   }
   return -1;

@@ -1,23 +1,74 @@
 #pragma once
-/// The DINOv2-B vision encoder as a type: its facts.
+/// The DINOv2 vision encoders as types: their facts. The network is encoders/dinov2_network.hpp.
 
 #include <string_view>
 
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/fixed_string.hpp>
 #include <d2c/core/roles.hpp>
 #include <d2c/encoders/class_token_origin.hpp>
+#include <d2c/encoders/dinov2_tensors.hpp>
 
 namespace d2c {
 
-/// ViT-B/14 (Oquab et al. 2023) at 224 x 224: 16 x 16 patch tokens of width 768; its class token is
-/// attached by WithClassToken<DINOv2> alone. Attacher policy of role vision_encoder.
-struct DINOv2 {
+/// What the types below share: Grid x Grid patch tokens of images resized to 14 * Grid pixels. 16
+/// is REPA's grid for images of 256 pixels, 32 for 512. The class token is attached by
+/// WithClassToken alone.
+template <DINOv2Shape Shape, int Grid = 16>
+struct DINOv2Facts {
   using role = roles::vision_encoder;
-  static constexpr std::string_view name = "DINOv2";
-  static constexpr int tokens = 256;
-  static constexpr int width = 768;
+  static constexpr DINOv2Shape shape = Shape;
+  static constexpr int grid = Grid;
+  static constexpr int tokens = Grid * Grid;
+  static constexpr int width = Shape.width;
   static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
   static constexpr auto provides = set_of<VisualTokens>;
+};
+
+/// ViT-B/14 (Oquab et al. 2023), the paper's encoder: 16 x 16 patch tokens of width 768. Attacher
+/// policy of role vision_encoder, as are the other sizes.
+struct DINOv2 : DINOv2Facts<dinov2_shapes::B> {
+  static constexpr std::string_view name = "DINOv2";
+};
+
+/// ViT-S/14, width 384.
+struct DINOv2S : DINOv2Facts<dinov2_shapes::S> {
+  static constexpr std::string_view name = "DINOv2S";
+};
+
+/// ViT-L/14, width 1024.
+struct DINOv2L : DINOv2Facts<dinov2_shapes::L> {
+  static constexpr std::string_view name = "DINOv2L";
+};
+
+/// ViT-g/14, width 1536.
+struct DINOv2g : DINOv2Facts<dinov2_shapes::g> {
+  static constexpr std::string_view name = "DINOv2g";
+};
+
+/// The same networks trained with four register tokens (Darcet et al. 2024).
+struct DINOv2Registers : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shapes::B)> {
+  static constexpr std::string_view name = "DINOv2Registers";
+};
+
+struct DINOv2SRegisters : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shapes::S)> {
+  static constexpr std::string_view name = "DINOv2SRegisters";
+};
+
+struct DINOv2LRegisters : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shapes::L)> {
+  static constexpr std::string_view name = "DINOv2LRegisters";
+};
+
+struct DINOv2gRegisters : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shapes::g)> {
+  static constexpr std::string_view name = "DINOv2gRegisters";
+};
+
+/// One of the encoders above on another grid: OnGrid<DINOv2, 32> for images of 512 pixels.
+template <class Encoder, int Grid>
+struct OnGrid : DINOv2Facts<Encoder::shape, Grid> {
+  static constexpr auto text = "OnGrid<" + fixed_string_of<Encoder::name.size()>(Encoder::name) +
+                               ", " + decimal<Grid>() + ">";
+  static constexpr std::string_view name = text;
 };
 
 } // namespace d2c
