@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -15,6 +16,7 @@
 #include <d2c/app/torch_backend.hpp>
 #include <d2c/models/block.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/fused_projector.hpp>
 #include <d2c/ops/attention.hpp>
 #include <d2c/ops/gate_residual.hpp>
 #include <d2c/ops/gelu.hpp>
@@ -23,6 +25,7 @@
 #include <d2c/ops/patches.hpp>
 #include <d2c/ops/timestep_features.hpp>
 #include <d2c/tensor/device.hpp>
+#include <d2c/tensor/large_zeros.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/random_normal.hpp>
 
@@ -150,8 +153,11 @@ TEST_CASE("fused block: every instruction set agrees with the operators in float
     std::int64_t batch, tokens, width, heads, hidden;
   };
 
-  for (const auto& s : {Sizes{3, 49, 64, 2, 256}, Sizes{5, 16, 36, 3, 72},
-                        Sizes{2, 70, 144, 2, 288}, Sizes{9, 1, 4, 1, 4}, Sizes{2, 3, 20, 5, 44}}) {
+  for (const auto& s :
+       {Sizes{3, 49, 64, 2, 256}, Sizes{5, 16, 36, 3, 72}, Sizes{2, 70, 144, 2, 288},
+        Sizes{9, 1, 4, 1, 4}, Sizes{2, 3, 20, 5, 44},
+        // gradients of the weights in products over all rows, in several pieces
+        Sizes{9, 65, 160, 2, 640}, Sizes{3, 20, 192, 3, 1100}, Sizes{5, 33, 544, 4, 2176}}) {
     INFO("width " << s.width << ", tokens " << s.tokens);
     ParameterTable table({{"blocks.0.attn.qkv.weight", {3 * s.width, s.width}},
                           {"blocks.0.attn.qkv.bias", {3 * s.width}},
@@ -202,6 +208,76 @@ TEST_CASE("fused block: every instruction set agrees with the operators in float
       }
     }
     CHECK(sets > 0);
+  }
+}
+
+TEST_CASE("fused projector: every instruction set agrees with autograd in float64") {
+  struct Sizes {
+    std::int64_t rows, in, hidden, out;
+  };
+
+  for (const auto& s : {Sizes{147, 64, 256, 112}, Sizes{1, 5, 7, 3}, Sizes{530, 36, 150, 130},
+                        Sizes{140, 20, 1060, 40}}) {
+    INFO("hidden " << s.hidden << ", rows " << s.rows);
+    ParameterTable table({{"a.weight", {s.hidden, s.in}},
+                          {"a.bias", {s.hidden}},
+                          {"b.weight", {s.hidden, s.hidden}},
+                          {"b.bias", {s.hidden}},
+                          {"c.weight", {s.out, s.hidden}},
+                          {"c.bias", {s.out}}},
+                         at::kCPU);
+    ParameterTable exact(table.entries(), at::kCPU, at::kDouble);
+    table.values().normal_().div_(std::sqrt(static_cast<double>(s.hidden)));
+    exact.values().copy_(table.values());
+    const auto a = bind_linear(table, "a");
+    const auto b = bind_linear(table, "b");
+    const auto c = bind_linear(table, "c");
+    const auto x = at::randn({s.rows, s.in});
+    const auto dy = at::randn({s.rows, s.out});
+    const auto input = x.to(at::kDouble).requires_grad_(true);
+    const auto layer = [&](const Tensor& rows, const std::string& name) {
+      return at::linear(rows, exact.leaf(name + ".weight"), exact.leaf(name + ".bias"));
+    };
+    const auto expected = layer(at::silu(layer(at::silu(layer(input, "a")), "b")), "c");
+    expected.backward(dy.to(at::kDouble));
+    const at::NoGradGuard no_grad;
+    BufferPool pool;
+    int sets = 0;
+    for (const auto set : {cpu::InstructionSet::avx2, cpu::InstructionSet::avx512}) {
+      const auto* kernels = cpu::block_kernels(set);
+      if (kernels == nullptr) {
+        continue;
+      }
+      ++sets;
+      INFO(kernels->name);
+      table.zero_gradients();
+      Tensor hidden1;
+      Tensor hidden2;
+      CHECK(difference(fused_projector_forward({&a, &b, &c}, x, hidden1, hidden2, pool, *kernels),
+                       expected) < 2e-6);
+      CHECK(difference(
+                fused_projector_backward({&a, &b, &c}, dy, x, hidden1, hidden2, pool, *kernels),
+                input.grad()) < 5e-6);
+      for (const auto& entry : table.entries()) {
+        INFO(entry.name);
+        CHECK(difference(table.gradient(entry.name), exact.leaf(entry.name).grad()) < 5e-6);
+      }
+    }
+    CHECK(sets > 0);
+  }
+}
+
+TEST_CASE("large zeros: zero, aligned, and writable to the last element") {
+  for (const std::int64_t count : {std::int64_t{3}, std::int64_t{2000001}}) {
+    for (const auto dtype : {at::kFloat, at::kDouble}) {
+      const auto zeros = large_zeros(count, dtype);
+      CHECK(zeros.sizes() == at::IntArrayRef{count});
+      CHECK(zeros.scalar_type() == dtype);
+      CHECK(reinterpret_cast<std::uintptr_t>(zeros.const_data_ptr()) % 64 == 0);
+      CHECK(zeros.count_nonzero().item<std::int64_t>() == 0);
+      zeros.fill_(2);
+      CHECK(zeros.sum().item<double>() == 2.0 * static_cast<double>(count));
+    }
   }
 }
 

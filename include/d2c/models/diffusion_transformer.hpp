@@ -244,7 +244,7 @@ private:
               shape_.height, shape_.width};
     if (shape_.align_depth > 0) {
       projector_ = {bind_linear(table, "projectors.0.0"), bind_linear(table, "projectors.0.2"),
-                    bind_linear(table, "projectors.0.4")};
+                    bind_linear(table, "projectors.0.4"), path, pool};
     }
   }
 

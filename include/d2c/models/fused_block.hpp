@@ -11,6 +11,7 @@
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/models/block_parameters.hpp>
+#include <d2c/models/fused_linear.hpp>
 #include <d2c/ops/cpu/block_kernels.hpp>
 #include <d2c/tensor/buffer_pool.hpp>
 #include <d2c/tensor/parallel.hpp>
@@ -35,9 +36,11 @@ struct ImageChunks {
   std::int64_t chunk;
   std::int64_t slots;
 
-  ImageChunks(std::int64_t batch, std::int64_t tokens)
+  /// Where the block's matrices outgrow the second-level cache, more rows share one reading of
+  /// them.
+  ImageChunks(std::int64_t batch, std::int64_t tokens, std::int64_t width)
       : images(batch),
-        chunk(std::clamp<std::int64_t>(64 / tokens, 1, batch)),
+        chunk(std::clamp<std::int64_t>((width > 512 ? 128 : 64) / tokens, 1, batch)),
         slots(std::min<std::int64_t>(at::get_num_threads(), (batch + chunk - 1) / chunk)) {}
 
   /// Calls run(slot, first image, number of images) for every chunk, slots in parallel.
@@ -66,54 +69,25 @@ inline std::array<const Linear*, 4> linears_of(const Block& block) {
 class PackedBlocks {
 public:
   PackedBlocks(const cpu::BlockKernels& kernels, std::span<const Block> blocks, bool backward,
-               BufferPool& pool) {
-    struct Job {
-      const Linear* layer;
-      std::int64_t offset;
-      std::int64_t first_panel;
-    };
+               BufferPool& pool)
+      : packed_(kernels, layers_of(blocks), backward, pool) {}
 
-    std::vector<Job> jobs;
-    std::int64_t floats = 0;
-    std::int64_t panels = 0;
-    for (const auto& block : blocks) {
-      for (const auto* layer : linears_of(block)) {
-        const auto out = layer->weight.size(0);
-        const auto in = layer->weight.size(1);
-        jobs.push_back({layer, floats, panels});
-        floats += kernels.packed_size(out, in, backward);
-        panels += kernels.packed_panels(out, in, backward);
-      }
-    }
-    memory_ = pool.take({floats});
-    float* memory = mutable_data(memory_);
-    const auto grain =
-        std::max<std::int64_t>(1, panels * 65536 / std::max<std::int64_t>(1, floats));
-    parallel_ranges(panels, grain, [&](std::int64_t begin, std::int64_t end) {
-      auto job = std::upper_bound(jobs.begin(), jobs.end(), begin,
-                                  [](std::int64_t p, const Job& j) { return p < j.first_panel; }) -
-                 jobs.begin() - 1;
-      for (auto p = begin; p < end; ++p) {
-        while (job + 1 < std::ssize(jobs) &&
-               jobs[static_cast<std::size_t>(job + 1)].first_panel <= p) {
-          ++job;
-        }
-        const auto& j = jobs[static_cast<std::size_t>(job)];
-        kernels.pack_panel(j.layer->weight.size(0), j.layer->weight.size(1), data(j.layer->weight),
-                           backward, p - j.first_panel, memory + j.offset);
-      }
-    });
-    for (std::size_t i = 0; i < jobs.size(); i += 4) {
-      packed_.push_back({memory + jobs[i].offset, memory + jobs[i + 1].offset,
-                         memory + jobs[i + 2].offset, memory + jobs[i + 3].offset});
-    }
+  cpu::BlockPacked operator[](std::size_t i) const {
+    return {packed_[4 * i], packed_[4 * i + 1], packed_[4 * i + 2], packed_[4 * i + 3]};
   }
 
-  const cpu::BlockPacked& operator[](std::size_t i) const { return packed_[i]; }
-
 private:
-  Tensor memory_;
-  std::vector<cpu::BlockPacked> packed_;
+  static std::vector<const Linear*> layers_of(std::span<const Block> blocks) {
+    std::vector<const Linear*> layers;
+    for (const auto& block : blocks) {
+      for (const auto* layer : linears_of(block)) {
+        layers.push_back(layer);
+      }
+    }
+    return layers;
+  }
+
+  PackedLinears packed_;
 };
 
 inline cpu::BlockBiases biases_of(const Block& block) {
@@ -159,7 +133,7 @@ inline Tensor fused_block_forward(const Block& block, const Tensor& x, const Ten
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(block, tokens);
-  const ImageChunks split(batch, tokens);
+  const ImageChunks split(batch, tokens, sizes.width);
   auto& pool = *block.pool;
   const PackedBlocks packed(kernels, {&block, 1}, false, pool);
   saved = {pool.take({batch, tokens, 1}),
@@ -200,7 +174,7 @@ Tensor fused_blocks_inference(std::span<const Block> blocks, const Tensor& x,
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(blocks.front(), tokens);
-  const ImageChunks split(batch, tokens);
+  const ImageChunks split(batch, tokens, sizes.width);
   auto& pool = *blocks.front().pool;
   auto out = pool.take({batch, tokens, sizes.width});
 
@@ -251,9 +225,9 @@ D2C_COMPILED_ONCE(Tensor fused_blocks_inference<>(std::span<const Block>, const 
                                                   std::span<const Tensor>,
                                                   const cpu::BlockKernels&))
 
-/// Backward of fused_block_forward; results as block_backward. Each thread sums the parameter
-/// gradients of its images; the sums are added in the order of the images, so results repeat
-/// exactly for a given number of threads.
+/// Backward of fused_block_forward; results as block_backward. In narrow blocks each thread sums
+/// the parameter gradients of its images, and the sums are added in the order of the images, so
+/// results repeat exactly for a given number of threads; in wide ones see add_weight_gradients.
 inline std::pair<Tensor, Tensor>
 fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
                      const Tensor& modulation, const BlockSaved& saved,
@@ -262,11 +236,35 @@ fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
   const auto batch = x.size(0);
   const auto tokens = x.size(1);
   const auto sizes = sizes_of(block, tokens);
-  const ImageChunks split(batch, tokens);
+  const ImageChunks split(batch, tokens, sizes.width);
   auto& pool = *block.pool;
   const PackedBlocks packed(kernels, {&block, 1}, true, pool);
   auto dx = pool.take({batch, tokens, sizes.width});
   auto dmodulation = pool.take({batch, 6 * sizes.width});
+
+  // Small gradients stay in the cache while the images go by; large ones wait for one product over
+  // the rows of all images.
+  constexpr std::int64_t cached_floats = std::int64_t{1} << 18;
+  const bool later = sizes.width * (4 * sizes.width + 2 * sizes.hidden) > cached_floats;
+  const auto rows = batch * tokens;
+  const auto operands =
+      pool.take({later ? rows * (7 * sizes.width + 2 * sizes.hidden) : std::int64_t{0}});
+  cpu::BlockOperands all;
+  if (later) {
+    float* at = mutable_data(operands);
+    const auto take = [&](std::int64_t columns) { return std::exchange(at, at + rows * columns); };
+    all = {take(sizes.width), take(sizes.width),  take(sizes.hidden), take(3 * sizes.width),
+           take(sizes.width), take(sizes.hidden), take(sizes.width)};
+  }
+  const auto operands_from = [&](std::int64_t image) {
+    const auto row = image * tokens;
+    return !later ? cpu::BlockOperands{}
+                  : cpu::BlockOperands{
+                        all.normal1 + row * sizes.width,    all.normal2 + row * sizes.width,
+                        all.activated + row * sizes.hidden, all.dqkv + row * 3 * sizes.width,
+                        all.dattention + row * sizes.width, all.dhidden + row * sizes.hidden,
+                        all.dmlp + row * sizes.width};
+  };
 
   // The first thread adds to the gradients themselves, the others to copies of the same layout.
   std::int64_t gradient_floats = 0;
@@ -281,7 +279,8 @@ fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
     }
   }
   const auto slot_floats = padded(gradient_floats);
-  const auto partial = pool.take({std::max<std::int64_t>(1, split.slots - 1), slot_floats});
+  const auto copies = later ? std::int64_t{0} : split.slots - 1;
+  const auto partial = pool.take({copies, slot_floats});
   float* partial_data = mutable_data(partial);
   const auto gradients_of = [&](std::int64_t slot) {
     std::array<float*, 8> p{};
@@ -304,7 +303,7 @@ fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
   std::vector<char> started(static_cast<std::size_t>(split.slots), 0);
   split.for_each_chunk([&](std::int64_t slot, std::int64_t image, std::int64_t count) {
     auto& begun = started[static_cast<std::size_t>(slot)];
-    if (slot > 0 && begun == 0) {
+    if (!later && slot > 0 && begun == 0) {
       std::memset(partial_data + (slot - 1) * slot_floats, 0,
                   sizeof(float) * static_cast<std::size_t>(gradient_floats));
     }
@@ -313,9 +312,19 @@ fused_block_backward(const Block& block, const Tensor& dy, const Tensor& x,
     kernels.backward(sizes, packed[0], count, x_data + offset,
                      modulation_data + image * modulation_stride, modulation_stride,
                      activations_from(saved, sizes, image), dy_data + offset, dx_data + offset,
-                     dmodulation_data + image * 6 * sizes.width, gradients_of(slot),
+                     dmodulation_data + image * 6 * sizes.width,
+                     later ? cpu::BlockGradients{} : gradients_of(slot), operands_from(image),
                      scratch_data + slot * scratch_size);
   });
+  if (later) {
+    const std::array<WeightGradient, 4> jobs{
+        WeightGradient{&block.qkv, all.normal1, all.dqkv},
+        WeightGradient{&block.projection, data(saved.attended.output), all.dattention},
+        WeightGradient{&block.expand, all.normal2, all.dhidden},
+        WeightGradient{&block.contract, all.activated, all.dmlp}};
+    add_weight_gradients(kernels, rows, jobs, pool);
+    return {std::move(dx), std::move(dmodulation)};
+  }
   for (std::size_t i = 0; i < views.size(); ++i) {
     float* total = mutable_data(views[i]);
     const auto count = views[i].numel();

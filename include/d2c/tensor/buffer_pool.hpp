@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include <d2c/tensor/large_zeros.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -28,7 +29,7 @@ public:
       }
     }
     forget_unused(count);
-    buffers_.push_back(at::empty({count}, at::kFloat));
+    buffers_.push_back(large_zeros(count, at::kFloat));
     return fresh_view(buffers_.back(), sizes);
   }
 

@@ -13,6 +13,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/models/parameter_list.hpp>
+#include <d2c/tensor/large_zeros.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -36,8 +37,9 @@ public:
       trainable_ = entry.trainable ? total : trainable_;
     }
     const auto options = at::TensorOptions().device(device).dtype(dtype);
-    values_ = at::zeros({total}, options);
-    gradients_ = at::zeros({trainable_}, options);
+    values_ = device.is_cpu() ? large_zeros(total, dtype) : at::zeros({total}, options);
+    gradients_ =
+        device.is_cpu() ? large_zeros(trainable_, dtype) : at::zeros({trainable_}, options);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       bind(i);
     }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/tensor/large_zeros.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -23,8 +24,8 @@ public:
   /// Moments [trainable_count] start at zero, on the table's device.
   AdamWOptimizer(const ParameterTable& parameters, const TrainConfig& config)
       : config_{config},
-        first_{at::zeros_like(parameters.gradients())},
-        second_{at::zeros_like(parameters.gradients())},
+        first_{zeros_for(parameters.gradients())},
+        second_{zeros_for(parameters.gradients())},
         ranges_{{0, parameters.trainable_count()}} {}
 
   /// One update in place: the table's trainable values from its gradients, and the weight average
@@ -67,6 +68,11 @@ public:
   }
 
 private:
+  static Tensor zeros_for(const Tensor& gradients) {
+    return gradients.is_cpu() ? large_zeros(gradients.numel(), gradients.scalar_type())
+                              : at::zeros_like(gradients);
+  }
+
   void step_on_cpu(const AdamWScalars& scalars, std::int64_t offset, std::int64_t count,
                    const Tensor& values, const Tensor& gradients, const Tensor& average) {
     float* p = values.mutable_data_ptr<float>() + offset;

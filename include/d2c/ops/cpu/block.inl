@@ -115,9 +115,34 @@ inline void gelu_backward(std::int64_t count, const float* x, float* y, float* d
   }
 }
 
+/// y = x sigmoid(x), `count` elements.
+inline void silu_forward(std::int64_t count, const float* x, float* y) {
+  for (std::int64_t j = 0; j < count; j += lanes) {
+    const auto v = load_up_to(x + j, count - j);
+    const auto decay = exponential(broadcast(0.0f) - v);
+    store_up_to(y + j, v / (broadcast(1.0f) + decay), count - j);
+  }
+}
+
+/// y = x sigmoid(x) and dx = dy * its derivative, in place over dy.
+inline void silu_backward(std::int64_t count, const float* x, float* y, float* dy) {
+  for (std::int64_t j = 0; j < count; j += lanes) {
+    const std::int64_t left = count - j;
+    const auto v = load_up_to(x + j, left);
+    const auto decay = exponential(broadcast(0.0f) - v);
+    const auto gate = broadcast(1.0f) / (broadcast(1.0f) + decay);
+    const auto slope = fused(v * gate, decay * gate, gate);
+    store_up_to(y + j, v * gate, left);
+    store_up_to(dy + j, load_up_to(dy + j, left) * slope, left);
+  }
+}
+
 /// Rows that one pass takes through the MLP: its hidden rows should stay in the second-level cache.
+/// Where the matrices do not fit there either, more rows share one reading of them.
 inline std::int64_t rows_per_pass(const BlockSizes& sizes, std::int64_t rows) {
-  const std::int64_t fitting = std::max<std::int64_t>(4 * tile_rows, 98304 / sizes.hidden);
+  const std::int64_t fitting =
+      sizes.hidden > 2 * deepest ? 128
+                                 : std::max<std::int64_t>(4 * tile_rows, 98304 / sizes.hidden);
   const std::int64_t passes = (rows + fitting - 1) / fitting;
   return (rows + passes - 1) / passes;
 }
@@ -216,14 +241,16 @@ inline void block_forward(const BlockSizes& sizes, const BlockPacked& packed,
   }
 }
 
-/// The backward pass of block_forward: writes dx and dmodulation (row distance 6 width), adds to
-/// the parameter gradients.
+/// The backward pass of block_forward: writes dx and dmodulation (row distance 6 width), and adds
+/// to the parameter gradients, or leaves `operands` for weight_gradient if it has them.
 inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, std::int64_t images,
                            const float* x, const float* modulation, std::int64_t modulation_stride,
                            const BlockActivations& saved, const float* dout, float* dx,
-                           float* dmodulation, const BlockGradients& gradients, float* scratch) {
+                           float* dmodulation, const BlockGradients& gradients,
+                           const BlockOperands& operands, float* scratch) {
   const std::int64_t width = sizes.width;
   const std::int64_t hidden = sizes.hidden;
+  const bool later = operands.dqkv != nullptr;
   const std::int64_t all = images * sizes.tokens;
   const std::int64_t step = rows_per_pass(sizes, all);
   float* normal = scratch;
@@ -233,8 +260,8 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
   float* activated = dnormal + step * width;
   float* dhidden = activated + step * hidden;
   float* dattended = dhidden + step * hidden;
-  float* dqkv = dattended + all * width;
-  float* attention = dqkv + all * 3 * width;
+  float* dqkv = later ? operands.dqkv : dattended + all * width;
+  float* attention = dattended + 4 * all * width;
   const auto modulation_of = [&](std::int64_t row) {
     return modulation + row / sizes.tokens * modulation_stride;
   };
@@ -245,6 +272,12 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
 
   for (std::int64_t begin = 0; begin < all; begin += step) {
     const std::int64_t rows = std::min(step, all - begin);
+    if (later) {
+      normal = operands.normal2 + begin * width;
+      activated = operands.activated + begin * hidden;
+      dbranch = operands.dmlp + begin * width;
+      dhidden = operands.dhidden + begin * hidden;
+    }
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t row = begin + i;
       const float* m = modulation_of(row);
@@ -258,10 +291,14 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
     }
     affine_backward(rows, hidden, width, dbranch, packed.contract, dhidden);
     gelu_backward(rows * hidden, saved.hidden + begin * hidden, activated, dhidden);
-    affine_backward_weight(rows, hidden, width, activated, dbranch, gradients.contract);
-    add_column_sums(rows, width, dbranch, gradients.contract_bias);
-    affine_backward_weight(rows, width, hidden, normal, dhidden, gradients.expand);
-    add_column_sums(rows, hidden, dhidden, gradients.expand_bias);
+    if (later) {
+      dbranch = operands.dattention + begin * width;
+    } else {
+      affine_backward_weight(rows, hidden, width, activated, dbranch, gradients.contract);
+      add_column_sums(rows, width, dbranch, gradients.contract_bias);
+      affine_backward_weight(rows, width, hidden, normal, dhidden, gradients.expand);
+      add_column_sums(rows, hidden, dhidden, gradients.expand_bias);
+    }
     affine_backward(rows, width, hidden, dhidden, packed.expand, dnormal);
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t row = begin + i;
@@ -276,9 +313,11 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
                                  saved.attention_branch + row * width, dbranch + i * width,
                                  dm + 2 * width);
     }
-    affine_backward_weight(rows, width, width, saved.attended + begin * width, dbranch,
-                           gradients.projection);
-    add_column_sums(rows, width, dbranch, gradients.projection_bias);
+    if (!later) {
+      affine_backward_weight(rows, width, width, saved.attended + begin * width, dbranch,
+                             gradients.projection);
+      add_column_sums(rows, width, dbranch, gradients.projection_bias);
+    }
     affine_backward(rows, width, width, dbranch, packed.projection, dattended + begin * width);
   }
   for (std::int64_t image = 0; image < images; ++image) {
@@ -290,6 +329,9 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
   }
   for (std::int64_t begin = 0; begin < all; begin += step) {
     const std::int64_t rows = std::min(step, all - begin);
+    if (later) {
+      normal = operands.normal1 + begin * width;
+    }
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t row = begin + i;
       const float* m = modulation_of(row);
@@ -297,8 +339,10 @@ inline void block_backward(const BlockSizes& sizes, const BlockPacked& packed, s
                     normal + i * width);
     }
     const float* d = dqkv + begin * 3 * width;
-    affine_backward_weight(rows, width, 3 * width, normal, d, gradients.qkv);
-    add_column_sums(rows, 3 * width, d, gradients.qkv_bias);
+    if (!later) {
+      affine_backward_weight(rows, width, 3 * width, normal, d, gradients.qkv);
+      add_column_sums(rows, 3 * width, d, gradients.qkv_bias);
+    }
     affine_backward(rows, width, 3 * width, d, packed.qkv, dnormal);
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t row = begin + i;

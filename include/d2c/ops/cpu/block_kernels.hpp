@@ -51,6 +51,19 @@ struct BlockGradients {
   float* contract_bias;
 };
 
+/// Both sides of the gradients of the weights, which backward leaves for one product over all rows
+/// (weight_gradient). All null: backward adds the gradients itself, while the rows are in the
+/// cache.
+struct BlockOperands {
+  float* normal1 = nullptr;    ///< [rows, width], input of qkv
+  float* normal2 = nullptr;    ///< [rows, width], input of expand
+  float* activated = nullptr;  ///< [rows, hidden], input of contract
+  float* dqkv = nullptr;       ///< [rows, 3 width]
+  float* dattention = nullptr; ///< [rows, width], gradient of the projection's output
+  float* dhidden = nullptr;    ///< [rows, hidden]
+  float* dmlp = nullptr;       ///< [rows, width], gradient of contract's output
+};
+
 /// What forward leaves for backward, for consecutive images; rows are tokens of all images.
 struct BlockActivations {
   float* mean1;            ///< [rows]
@@ -143,7 +156,18 @@ struct BlockKernels {
   void (*backward)(const BlockSizes&, const BlockPacked&, std::int64_t images, const float* x,
                    const float* modulation, std::int64_t modulation_stride, const BlockActivations&,
                    const float* dout, float* dx, float* dmodulation, const BlockGradients&,
-                   float* scratch);
+                   const BlockOperands&, float* scratch);
+  void (*affine)(std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
+                 const float* packed, const float* bias, float* y);
+  void (*affine_backward)(std::int64_t rows, std::int64_t in, std::int64_t out, const float* dy,
+                          const float* packed, float* dx);
+  void (*silu_forward)(std::int64_t count, const float* x, float* y);
+  void (*silu_backward)(std::int64_t count, const float* x, float* y, float* dy);
+  std::int64_t gradient_columns; ///< of one group of weight_gradient
+  std::int64_t (*weight_gradient_scratch)();
+  void (*weight_gradient)(std::int64_t rows, std::int64_t out, std::int64_t in, const float* dy,
+                          const float* x, float* dw, float* db, std::int64_t first,
+                          std::int64_t last, std::int64_t group, float* scratch);
 };
 
 /// Instruction sets that kernels exist for.
@@ -160,7 +184,14 @@ const BlockKernels* block_kernels(InstructionSet set) {
                                      avx512::packed_size,
                                      avx512::pack_panel,
                                      avx512::block_forward,
-                                     avx512::block_backward};
+                                     avx512::block_backward,
+                                     avx512::affine,
+                                     avx512::affine_backward,
+                                     avx512::silu_forward,
+                                     avx512::silu_backward,
+                                     avx512::gradient_columns,
+                                     avx512::weight_gradient_scratch,
+                                     avx512::weight_gradient};
   static constexpr BlockKernels narrow{"avx2",
                                        avx2::forward_scratch,
                                        avx2::backward_scratch,
@@ -168,7 +199,14 @@ const BlockKernels* block_kernels(InstructionSet set) {
                                        avx2::packed_size,
                                        avx2::pack_panel,
                                        avx2::block_forward,
-                                       avx2::block_backward};
+                                       avx2::block_backward,
+                                       avx2::affine,
+                                       avx2::affine_backward,
+                                       avx2::silu_forward,
+                                       avx2::silu_backward,
+                                       avx2::gradient_columns,
+                                       avx2::weight_gradient_scratch,
+                                       avx2::weight_gradient};
   if (set == InstructionSet::avx512) {
     return __builtin_cpu_supports("avx512f") != 0 ? &wide : nullptr;
   }

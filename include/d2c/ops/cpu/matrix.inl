@@ -87,10 +87,25 @@ inline void tile_of(std::int64_t rows, std::int64_t depth, const Product& produc
   }
 }
 
+/// Depth of a product at which the rows of one pass no longer stay in the second-level cache.
+inline constexpr std::int64_t deepest = 1024;
+
 /// C (+)= A B, [rows, columns] over `depth`. Every element is one chain of fused multiply-adds in
 /// the order of k, whatever the tiling: results do not depend on how rows are grouped.
 inline void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth,
                      const Product& product) {
+  if (depth > deepest) {
+    const std::int64_t pieces = (depth + deepest / 2 - 1) / (deepest / 2);
+    const std::int64_t piece = (depth + pieces - 1) / pieces;
+    Product part = product;
+    for (std::int64_t k = 0; k < depth; k += piece) {
+      multiply(rows, columns, std::min(piece, depth - k), part);
+      part.a += piece * product.a_depth;
+      part.b += piece * product.b_depth;
+      part.start = Start::accumulate;
+    }
+    return;
+  }
   const std::int64_t tiles = (rows + tile_rows - 1) / tile_rows;
   if (tiles == 0) {
     return;
@@ -117,13 +132,13 @@ inline void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth
 }
 
 /// y [rows, out] = x [rows, in] W^T + bias with W packed by pack_transposed.
-D2C_CPU_INLINE void affine(std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
+inline void affine(std::int64_t rows, std::int64_t in, std::int64_t out, const float* x,
                            const float* packed, const float* bias, float* y) {
   multiply(rows, out, in, {x, in, 1, packed, panel, panel * in, y, out, Start::bias, bias});
 }
 
 /// dx [rows, in] = dy [rows, out] W with W packed by pack_rows.
-D2C_CPU_INLINE void affine_backward(std::int64_t rows, std::int64_t in, std::int64_t out,
+inline void affine_backward(std::int64_t rows, std::int64_t in, std::int64_t out,
                                     const float* dy, const float* packed, float* dx) {
   multiply(rows, in, out, {dy, out, 1, packed, panel, panel * out, dx, in});
 }
@@ -179,6 +194,47 @@ inline void pack_rows(std::int64_t rows, std::int64_t columns, const float* x, s
       store(out + k * panel, load_up_to(row, left));
       store(out + k * panel + lanes,
             left > lanes ? load_up_to(row + lanes, left - lanes) : broadcast(0.0f));
+    }
+  }
+}
+
+/// Columns of x that weight_gradient takes at a time, and rows: their panels fill half of the
+/// second-level cache.
+inline constexpr std::int64_t gradient_columns = 4 * panel;
+inline constexpr std::int64_t gradient_depth = 512;
+
+/// Floats of scratch that weight_gradient needs.
+inline std::int64_t weight_gradient_scratch() {
+  return gradient_depth * (gradient_columns + tile_rows) + lanes;
+}
+
+/// dw[o][i] += the sum over all rows of dy[row][o] x[row][i] for outputs [first, last) and the
+/// columns i of group `group`; dy is [rows, out], x [rows, in], dw [out, in]. The first group adds
+/// to the bias db as well.
+inline void weight_gradient(std::int64_t rows, std::int64_t out, std::int64_t in, const float* dy,
+                            const float* x, float* dw, float* db, std::int64_t first,
+                            std::int64_t last, std::int64_t group, float* scratch) {
+  float* packed = scratch;
+  float* strip = packed + gradient_depth * gradient_columns;
+  const std::int64_t begin = group * gradient_columns;
+  const std::int64_t columns = std::min(gradient_columns, in - begin);
+  for (std::int64_t row = 0; row < rows; row += gradient_depth) {
+    const std::int64_t depth = std::min(gradient_depth, rows - row);
+    pack_rows(depth, columns, x + row * in + begin, in, packed);
+    for (std::int64_t o = first; o < last; o += tile_rows) {
+      const std::int64_t height = std::min<std::int64_t>(tile_rows, last - o);
+      auto sum = broadcast(0.0f);
+      for (std::int64_t k = 0; k < depth; ++k) {
+        const auto values = load_up_to(dy + (row + k) * out + o, height);
+        store(strip + k * tile_rows, values);
+        sum = sum + values;
+      }
+      if (group == 0) {
+        store_up_to(db + o, load_up_to(db + o, height) + sum, height);
+      }
+      multiply(height, columns, depth,
+               {strip, 1, tile_rows, packed, panel, panel * depth, dw + o * in + begin, in,
+                Start::accumulate});
     }
   }
 }
