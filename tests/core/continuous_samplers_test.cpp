@@ -89,8 +89,8 @@ template <class T>
 T gaussian_answer(const Parametrisation& kind, const T& x, const PathPoint& p) {
   const double variance = p.alpha * p.alpha * s * s + p.sigma * p.sigma;
   const T centred = x + (-p.alpha * m);
-  const T data = centred * (p.alpha * s * s / variance) + m;
-  const T noise = centred * (p.sigma / variance);
+  T data = centred * (p.alpha * s * s / variance) + m;
+  T noise = centred * (p.sigma / variance);
   switch (kind.target) {
   case TargetKind::velocity:
     return data * p.d_alpha + noise * p.d_sigma;
