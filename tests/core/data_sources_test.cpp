@@ -351,6 +351,7 @@ TEST_CASE("image source: decoding from several threads gives the same images") {
   std::array<bool, 4> right{};
   {
     std::vector<std::jthread> threads;
+    threads.reserve(right.size());
     for (bool& ok : right) {
       threads.emplace_back([&] {
         ok = true;
@@ -577,7 +578,7 @@ TEST_CASE("npz images: arrays become planes; others are refused") {
   const std::vector<std::int64_t> labels{1, 0, 1};
   const std::vector<std::int16_t> narrow{1, 0, 1};
   const std::vector<float> floats{1, 0, 1};
-  const auto images = [&](std::vector<std::int64_t> shape) {
+  const auto images = [&](const std::vector<std::int64_t>& shape) {
     return d2c::NpzArray{"arr_0", d2c::DType::U8, shape, std::as_bytes(std::span(pixels))};
   };
   const d2c::NpzArray wide{"arr_1", d2c::DType::I64, {3}, std::as_bytes(std::span(labels))};

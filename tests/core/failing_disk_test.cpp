@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using Folder = d2c_test::ScratchFolder;
 using d2c_test::content;
-using d2c_test::DiskFaults;
 using d2c_test::FailingDisk;
 
 /// Name to content of every file below a folder.
@@ -66,13 +65,13 @@ const std::vector<Writer>& writers() {
   static const std::vector<Writer> all = {
       {"text",
        [](const fs::path& folder, int version) {
-         const auto path = folder / "config.toml";
+         auto path = folder / "config.toml";
          d2c::write_file_atomically(path, "version = " + std::to_string(version));
          return path;
        }},
       {"csv",
        [](const fs::path& folder, int version) {
-         const auto path = folder / "scores.csv";
+         auto path = folder / "scores.csv";
          d2c::CsvWriter csv{path, {"id", "score"}};
          for (int row = 0; row < 20000; ++row) {
            csv.row("train/" + std::to_string(row), 0.25 * row + version);
@@ -82,7 +81,7 @@ const std::vector<Writer>& writers() {
        }},
       {"npz",
        [](const fs::path& folder, int version) {
-         const auto path = folder / "samples.npz";
+         auto path = folder / "samples.npz";
          const auto bytes = std::as_bytes(std::span(losses(version)));
          d2c::write_npz(path, {{"arr_0", d2c::DType::F32, {40000}, bytes},
                                {"arr_1", d2c::DType::U8, {160000}, bytes}});
@@ -90,7 +89,7 @@ const std::vector<Writer>& writers() {
        }},
       {"png",
        [](const fs::path& folder, int version) {
-         const auto path = folder / "grid.png";
+         auto path = folder / "grid.png";
          std::vector<std::uint8_t> pixels(300 * 300);
          for (std::size_t i = 0; i < pixels.size(); ++i) {
            pixels[i] = static_cast<std::uint8_t>((i * i * 31 + i / 7 + version) % 251);

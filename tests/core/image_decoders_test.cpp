@@ -45,7 +45,8 @@ std::vector<std::uint8_t> noise(std::size_t count) {
 }
 
 std::string png_of(int width, int height, int channels) {
-  const auto pixels = noise(static_cast<std::size_t>(width * height * channels));
+  const auto pixels =
+      noise(static_cast<std::size_t>(width) * static_cast<std::size_t>(height * channels));
   const auto bytes = d2c::encode_png(pixels, width, height, channels);
   return {bytes.begin(), bytes.end()};
 }
@@ -69,7 +70,8 @@ std::string jpeg_of(int width, int height, int components, bool progressive = fa
     jpeg_simple_progression(&info);
   }
   jpeg_start_compress(&info, TRUE);
-  auto pixels = noise(static_cast<std::size_t>(width * height * components));
+  auto pixels =
+      noise(static_cast<std::size_t>(width) * static_cast<std::size_t>(height * components));
   while (info.next_scanline < info.image_height) {
     JSAMPROW row = pixels.data() + info.next_scanline * static_cast<unsigned>(width * components);
     jpeg_write_scanlines(&info, &row, 1);

@@ -21,7 +21,6 @@
 namespace {
 
 namespace fs = std::filesystem;
-using Catch::Matchers::Contains;
 using d2c_test::content;
 
 fs::path reference_folder() {

@@ -87,7 +87,7 @@ using Experiment = d2c::Pipeline<Files, Keep, Judge>;
 struct FakeMachine : d2c::Backend {
   std::string resolve_device(const std::string&) const override { return "cpu"; }
 
-  void allow_tf32(bool) const {}
+  void allow_tf32(bool) const override {}
 
   std::string precision(const std::string&) const override { return "none"; }
 
@@ -126,8 +126,9 @@ struct World {
 
   int call(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"program", "--config", (folder / "c.toml").string()});
-    arguments.push_back("--quiet");
+    arguments.emplace_back("--quiet");
     std::vector<const char*> argv;
+    argv.reserve(arguments.size());
     for (const auto& argument : arguments) {
       argv.push_back(argument.c_str());
     }

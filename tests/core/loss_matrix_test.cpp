@@ -95,7 +95,7 @@ TEST_CASE("loss matrix: a damaged or foreign shard is named") {
   refuse(good.substr(0, good.size() - 4), "truncated");
   refuse("", "at least 8 bytes");
 
-  const auto with = [&](std::map<std::string, std::string> changes,
+  const auto with = [&](const std::map<std::string, std::string>& changes,
                         std::vector<std::int64_t> shape = {2, 2}) {
     const d2c::SafetensorsFile file{d2c::LossMatrix::write_shard(folder.path(), 0, {a, b}, losses)};
     auto metadata = file.metadata();

@@ -58,7 +58,8 @@ public:
     d2c::DecodedImage image;
     image.width = 20 + static_cast<int>(i * 37 % 90);
     image.height = 20 + static_cast<int>(i * 53 % 70);
-    image.rgb.resize(static_cast<std::size_t>(3 * image.width * image.height));
+    image.rgb.resize(3 * static_cast<std::size_t>(image.width) *
+                     static_cast<std::size_t>(image.height));
     for (std::size_t k = 0; k < image.rgb.size(); ++k) {
       image.rgb[k] =
           static_cast<std::uint8_t>((static_cast<std::size_t>(i) * 7 + k * k / 11) % 256);

@@ -38,6 +38,8 @@ Positions picked(int n, std::int64_t m, std::int64_t interval = 0,
                  std::vector<std::string>* notes = nullptr) {
   std::vector<std::string> ids;
   std::vector<d2c::Candidate> sorted;
+  ids.reserve(static_cast<std::size_t>(n));
+  sorted.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) {
     ids.push_back("image-" + std::to_string(1000 + i));
   }
@@ -86,6 +88,7 @@ Data data_of(const std::vector<int>& sizes, std::uint64_t seed) {
 
 std::vector<std::string> ids_of(const std::vector<d2c::SubsetRow>& rows) {
   std::vector<std::string> ids;
+  ids.reserve(rows.size());
   for (const auto& row : rows) {
     ids.push_back(row.id);
   }

@@ -30,7 +30,7 @@ inline std::filesystem::path folder_of(std::string_view dataset, const DataConfi
   if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
     throw InputError("[data] root: " + missing_root(dataset, config));
   }
-  const std::filesystem::path folder = split_folder(config, split);
+  std::filesystem::path folder = split_folder(config, split);
   const bool whole = split_folder(config, Split::train).empty();
   if (split == Split::train) {
     return whole ? std::filesystem::path{config.root} : folder;

@@ -136,7 +136,7 @@ private:
       0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 
   /// Wide enough for a product of two 64-bit numbers; GNU C++, on every target we build for.
-  __extension__ typedef unsigned __int128 Wide;
+  __extension__ using Wide = unsigned __int128;
 
   static bool is_legacy(std::span<const std::byte> bytes) {
     return bytes.size() >= legacy_start.size() &&

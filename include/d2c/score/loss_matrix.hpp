@@ -191,6 +191,7 @@ private:
     }
     std::sort(found.begin(), found.end());
     std::vector<std::filesystem::path> paths;
+    paths.reserve(found.size());
     for (auto& [number, path] : found) {
       paths.push_back(std::move(path));
     }

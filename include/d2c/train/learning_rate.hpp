@@ -83,8 +83,10 @@ inline double learning_rate_factor(const RateSchedule& schedule, std::int64_t st
     return schedule.final_factor + rest * 0.5 * (1.0 + std::cos(std::numbers::pi * way));
   case Schedule::linear:
     return 1.0 - rest * way;
-  case Schedule::step:
-    return std::pow(schedule.decay_factor, static_cast<double>(after / schedule.decay_every));
+  case Schedule::step: {
+    const std::int64_t decays = after / schedule.decay_every;
+    return std::pow(schedule.decay_factor, static_cast<double>(decays));
+  }
   case Schedule::exponential:
     return std::pow(schedule.decay_factor,
                     static_cast<double>(after) / static_cast<double>(schedule.decay_every));
