@@ -7,6 +7,7 @@
 #include <d2c/attach/run_attacher.hpp>
 #include <d2c/core.hpp>
 #include <d2c/evaluate/run_evaluator.hpp>
+#include <d2c/sample/log_likelihood.hpp>
 #include <d2c/sample/run_sampler.hpp>
 #include <d2c/score/run_scorer.hpp>
 #include <d2c/select/run_selector.hpp>
