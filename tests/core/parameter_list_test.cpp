@@ -77,6 +77,11 @@ TEST_CASE("parameter list: SiT with REPA's projector") {
   shape.size = sizes::B(2);
   shape.align_depth = 4;
   CHECK(parameter_count(shape) == 137'845'008);
+  // Of encoders of every published width the last layer of the projector alone differs.
+  for (const int width : {384, 1024, 1280, 1536}) {
+    shape.align_width = width;
+    CHECK(parameter_count(shape) == 137'845'008 + 2049 * (width - 768));
+  }
 }
 
 TEST_CASE("parameter list: the text branch of DC-Embedding at the paper's sizes") {
