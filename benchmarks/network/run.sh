@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Training steps and scoring passes of d2c against the same networks in Python, in turns.
-# usage: benchmarks/network/run.sh [options of compare.py]
+# Training steps, scoring passes and sampler steps of d2c against the same networks in Python, in turns.
+# usage: benchmarks/network/run.sh [--quick] [--compile] [--write] [--rounds N] [--threads N] [NETWORK...]
+# --quick: one round, to see that everything runs. --compile: torch.compile besides eager, at the published
+# sizes. --write: the tables go into docs/results/performance.md. All of it takes about ten minutes.
 # Builds the program in the release preset. The Python is that of the build's virtual environment, or
 # the variable PYTHON names one with torch.
 set -euo pipefail
