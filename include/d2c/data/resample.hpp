@@ -19,7 +19,7 @@ namespace d2c {
 /// Which pass comes first; between them values are rounded to bytes, so the order shows.
 enum class PassOrder {
   pillow,           ///< since Pillow 13: vertical if height shrinks more than twice what width does
-  horizontal_first, ///< before Pillow 13, at all sizes
+  horizontal_first, ///< always, as in older versions
 };
 
 struct ResampleOptions {
