@@ -113,14 +113,11 @@ def attention(w, name, x, heads):
     return linear(w, name + ".proj", mixed)
 
 
-def network(w, s, x, t, labels, text_labels, text, mask):
-    p, width, batch = s["patch"], s["width"], x.shape[0]
-    h = F.conv2d(x, w["x_embedder.proj.weight"], w["x_embedder.proj.bias"], stride=p)
-    h = h.flatten(2).transpose(1, 2) + w["pos_embed"]
-
+def condition_of(w, s, t, labels, text_labels, text, mask):
+    """Embedding of time and of class, text or both, [B, width]."""
     frequencies = torch.exp(-math.log(10000) * torch.arange(128, dtype=torch.float32) / 128)
     angles = t.float()[:, None] * frequencies  # float32, as published
-    features = torch.cat([angles.cos(), angles.sin()], 1).to(x.dtype)
+    features = torch.cat([angles.cos(), angles.sin()], 1).to(w["t_embedder.mlp.0.weight"].dtype)
     condition = linear(w, "t_embedder.mlp.2", F.silu(linear(w, "t_embedder.mlp.0", features)))
     if s["class_embedding"]:
         condition = condition + w["y_embedder.embedding_table.weight"][labels]
@@ -130,6 +127,15 @@ def network(w, s, x, t, labels, text_labels, text, mask):
                      w["y_embedder.text_conv.bias"], stride=s["text_tokens"]).squeeze(-1)
         hidden = F.silu(linear(w, "y_embedder.text_mlp.0", norm(e)))
         condition = condition + linear(w, "y_embedder.text_mlp.2", hidden) + e
+    return condition
+
+
+def network(w, s, x, t, labels, text_labels, text, mask):
+    p, width, batch = s["patch"], s["width"], x.shape[0]
+    h = F.conv2d(x, w["x_embedder.proj.weight"], w["x_embedder.proj.bias"], stride=p)
+    h = h.flatten(2).transpose(1, 2) + w["pos_embed"]
+
+    condition = condition_of(w, s, t, labels, text_labels, text, mask)
 
     def modulation(name, parts):
         return [m[:, None] for m in linear(w, name, F.silu(condition)).chunk(parts, -1)]

@@ -6,7 +6,6 @@ product), loss_gradient.* (of the training loss), input.*, input_gradient.*, out
 and loss.*; the shape stands in the metadata. sampler.safetensors holds whole trajectories.
 """
 
-import math
 import pathlib
 import sys
 
@@ -54,18 +53,7 @@ def network(w, s, x, class_token, t, labels, text_labels, text, mask):
                          w["wg_norm.bias"], eps=1e-6)
     h = torch.cat([first[:, None], patches.flatten(2).transpose(1, 2)], 1) + w["pos_embed"]
 
-    frequencies = torch.exp(-math.log(10000) * torch.arange(128, dtype=torch.float32) / 128)
-    angles = t.float()[:, None] * frequencies
-    features = torch.cat([angles.cos(), angles.sin()], 1).to(x.dtype)
-    condition = linear(w, "t_embedder.mlp.2", F.silu(linear(w, "t_embedder.mlp.0", features)))
-    if s["class_embedding"]:
-        condition = condition + w["y_embedder.embedding_table.weight"][labels]
-    if s["text_embedding"]:
-        masked = torch.cat([text * mask[..., None], torch.zeros_like(text[:1])])[text_labels]
-        e = F.conv1d(masked.transpose(1, 2), w["y_embedder.text_conv.weight"],
-                     w["y_embedder.text_conv.bias"], stride=s["text_tokens"]).squeeze(-1)
-        hidden = F.silu(linear(w, "y_embedder.text_mlp.0", norm(e)))
-        condition = condition + linear(w, "y_embedder.text_mlp.2", hidden) + e
+    condition = dit.condition_of(w, s, t, labels, text_labels, text, mask)
 
     def modulation(name, parts):
         return [m[:, None] for m in linear(w, name, F.silu(condition)).chunk(parts, -1)]

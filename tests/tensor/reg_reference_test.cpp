@@ -1,17 +1,14 @@
 // Oracle: the equations of REG in plain torch (float64), run by tests/reference/reg.py.
 
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <string>
 
 #include <catch.hpp>
+#include <network_reference.hpp>
 
 #include <d2c/diffusion/euler_maruyama.hpp>
 #include <d2c/diffusion/field.hpp>
 #include <d2c/diffusion/flow_matching.hpp>
 #include <d2c/diffusion/guidance.hpp>
-#include <d2c/io/safetensors.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/sample/guided_prediction.hpp>
@@ -23,72 +20,18 @@ namespace {
 
 using namespace d2c;
 
-class Reference {
-public:
-  explicit Reference(const std::string& name) : file_{path_of(name)} {}
-
-  [[nodiscard]] bool has(const std::string& name) const { return file_.has(name); }
-
-  [[nodiscard]] Tensor read(const std::string& name) const {
-    const auto& entry = file_.entry(name);
-    REQUIRE((entry.dtype == DType::I64 || entry.dtype == DType::F64));
-    auto tensor = at::empty(entry.shape, entry.dtype == DType::I64 ? at::kLong : at::kDouble);
-    std::memcpy(tensor.mutable_data_ptr(), entry.bytes.data(), entry.bytes.size());
-    return tensor;
-  }
-
-  [[nodiscard]] NetworkShape shape() const {
-    const auto number = [&](const char* key) { return std::stoi(file_.metadata().at(key)); };
-    NetworkShape shape;
-    shape.size = {number("depth"), number("width"), number("heads"), number("patch"),
-                  number("mlp_ratio")};
-    shape.channels = number("channels");
-    shape.height = number("image_height");
-    shape.width = number("image_width");
-    shape.classes = number("classes");
-    shape.text_embedding = number("text_embedding") != 0;
-    shape.text_tokens = number("text_tokens");
-    shape.text_width = number("text_width");
-    shape.align_depth = number("align_depth");
-    shape.align_width = number("align_width");
-    shape.align_hidden = number("align_hidden");
-    shape.class_token_width = number("class_token_width");
-    return shape;
-  }
-
-private:
-  static std::filesystem::path path_of(const std::string& name) {
-    const char* folder = std::getenv("D2C_REFERENCE_DIR");
-    if (folder == nullptr) {
-      FAIL("D2C_REFERENCE_DIR must name the folder that tests/reference/reg.py wrote reg/ into");
-    }
-    return std::filesystem::path(folder) / "reg" / (name + ".safetensors");
-  }
-
-  SafetensorsFile file_;
-};
-
-double relative_error(const Tensor& found, const Tensor& expected) {
-  REQUIRE(found.sizes() == expected.sizes());
-  const auto scale = expected.abs().max().item<double>();
-  return (found.detach().to(at::kDouble) - expected).abs().max().item<double>() /
-         (scale > 0 ? scale : 1);
-}
+using d2c_test::NetworkReference;
+using d2c_test::relative_error;
 
 /// Outputs, gradients of parameters and inputs, and the training loss with its gradients.
 void compare(const std::string& name, at::ScalarType dtype, BlockPath path, double tolerance) {
   INFO("case " << name);
-  const Reference reference(name);
+  const NetworkReference reference("reg", name);
   const auto shape = reference.shape();
   DiffusionTransformer network(shape, at::kCPU, 0, dtype, path);
   auto& table = network.parameters();
   CHECK(relative_error(table.value("pos_embed"), reference.read("weight.pos_embed")) < 1e-6);
-  for (const auto& entry : table.entries()) {
-    table.value(entry.name).copy_(reference.read("weight." + entry.name));
-  }
-  if (shape.text_embedding) {
-    network.set_text_table(reference.read("input.text"), reference.read("input.mask"));
-  }
+  reference.load_into(network);
   const auto input = [&](const std::string& key) {
     return reference.read("input." + key).to(dtype);
   };
@@ -174,7 +117,7 @@ TEST_CASE("reg: outputs, losses and all gradients equal the reference in float32
 }
 
 TEST_CASE("reg: whole trajectories are those of the published sampler, guidance included") {
-  const Reference reference("sampler");
+  const NetworkReference reference("reg", "sampler");
   const JointState layout({1, 2, 2}, 3);
 
   struct Answer {

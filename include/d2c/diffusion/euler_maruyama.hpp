@@ -33,13 +33,7 @@ struct EulerMaruyama {
   /// Empty, or what is wrong with the options or the denoiser.
   [[nodiscard]] static std::string refusal(const SamplingOptions& options,
                                            const Parametrisation& parametrisation) {
-    for (const std::string& text : {refuse_steps(name, options, 2), refuse_noise(options),
-                                    refuse_schedule(name, parametrisation)}) {
-      if (!text.empty()) {
-        return text;
-      }
-    }
-    return {};
+    return refuse_reverse_sde(name, options, parametrisation);
   }
 
   /// Takes noise x to data; see SamplingPolicy. `noise` is asked for steps 0, 1, ... of the noisy

@@ -46,4 +46,17 @@ namespace d2c {
   return {};
 }
 
+/// Empty, or one sentence about anything that keeps a method from following the reverse SDE.
+[[nodiscard]] inline std::string refuse_reverse_sde(std::string_view method,
+                                                    const SamplingOptions& options,
+                                                    const Parametrisation& parametrisation) {
+  for (const std::string& text : {refuse_steps(method, options, 2), refuse_noise(options),
+                                  refuse_schedule(method, parametrisation)}) {
+    if (!text.empty()) {
+      return text;
+    }
+  }
+  return {};
+}
+
 } // namespace d2c
