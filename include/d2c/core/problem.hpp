@@ -35,7 +35,8 @@ public:
   [[nodiscard]] std::string text() const {
     std::string all;
     for (const Problem& problem : list_) {
-      all += (all.empty() ? "" : "\n") + problem.text();
+      all += all.empty() ? "" : "\n";
+      all += problem.text();
     }
     return all;
   }

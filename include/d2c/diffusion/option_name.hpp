@@ -38,7 +38,9 @@ template <class Enum>
   const auto& names = option_names<Enum>;
   for (std::size_t i = 0; i < names.size(); ++i) {
     text += i == 0 ? "" : i + 1 == names.size() ? " or " : ", ";
-    text += "\"" + std::string(names[i]) + "\"";
+    text += '"';
+    text += names[i];
+    text += '"';
   }
   return text;
 }
