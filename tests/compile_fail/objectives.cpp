@@ -1,9 +1,9 @@
 // Objectives put together from parts that do not belong together.
 //
-// d2c-case 1: PathMatching takes a continuous path
-// d2c-case 2: DdpmMatching takes a DDPM schedule
-// d2c-case 3: this weight is one of predicted noise, score or data
-// d2c-case 4: this weight is one of predicted noise, score or data
+// d2c-case 1: \[d2c\.objective\.parts\] the parts of the objective do not fit
+// d2c-case 2: \[d2c\.objective\.parts\] the parts of the objective do not fit
+// d2c-case 3: \[d2c\.objective\.parts\] the parts of the objective do not fit
+// d2c-case 4: \[d2c\.objective\.parts\] the parts of the objective do not fit
 // d2c-case 5: \[d2c\.objective\.family\] the objective does not belong to the family
 // d2c-case 6: \[d2c\.sampler\.objective\] the sampling method cannot follow the path
 

@@ -18,6 +18,8 @@ Section changed() {
     using Field = std::remove_reference_t<decltype(field)>;
     if constexpr (std::is_same_v<Field, bool>) {
       field = !field;
+    } else if constexpr (std::is_floating_point_v<Field>) {
+      field = field / 2 + 0.03; // stays within the range of shares
     } else if constexpr (std::is_arithmetic_v<Field>) {
       field = static_cast<Field>(field + Field{1});
     } else if constexpr (std::is_same_v<Field, std::string>) {

@@ -24,8 +24,8 @@ std::vector<Entry> entries() {
 const std::vector<Entry> catalogue =
     entries<contract_empty, stage_shape, slot_unknown, slot_duplicate, slot_required, policy_shape,
             contract_repeated, contract_missing, contract_order, contract_duplicate, policy_number,
-            codec_dataset, model_size, model_patch, model_mismatch, objective_family,
-            aligner_objective, sampler_objective, budget_interval>();
+            codec_dataset, model_size, model_patch, model_mismatch, objective_parts,
+            objective_family, aligner_objective, sampler_objective, budget_interval>();
 
 } // namespace
 

@@ -42,7 +42,8 @@ TEST_CASE("error pages: every code has a page with its sentence and stands in th
   check_pages<contract_empty, stage_shape, slot_unknown, slot_duplicate, slot_required,
               policy_shape, contract_repeated, contract_missing, contract_order, contract_duplicate,
               policy_number, codec_dataset, model_size, model_patch, model_mismatch,
-              objective_family, aligner_objective, sampler_objective, budget_interval>();
+              objective_parts, objective_family, aligner_objective, sampler_objective,
+              budget_interval>();
 }
 
 TEST_CASE("error pages: every page is of a code in the index") {

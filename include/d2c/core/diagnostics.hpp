@@ -152,17 +152,18 @@ D2C_MISTAKE(model_patch, "d2c.model.patch",
             "another patch side or codec")
 D2C_MISTAKE(model_mismatch, "d2c.model.mismatch",
             "two components disagree on a size. Fix: choose variants whose printed numbers agree")
+D2C_MISTAKE(objective_parts, "d2c.objective.parts",
+            "the parts of the objective do not fit. Fix: continuous paths in PathMatching, "
+            "schedules in DdpmMatching, Unweighted or MinSnr for velocities")
 D2C_MISTAKE(objective_family, "d2c.objective.family",
             "the objective does not belong to the family of the model. Fix: use NoisePrediction or "
             "DdpmMatching with DiT, FlowMatching or PathMatching with SiT")
 D2C_MISTAKE(aligner_objective, "d2c.aligner.objective",
             "the aligner denoises a class token, of which the objective cannot learn a variance. "
             "Fix: use FlowMatching, or another aligner")
-D2C_MISTAKE(
-    sampler_objective, "d2c.sampler.objective",
-    "the sampling method cannot follow the path of the objective. Fix: use DDPM after "
-    "NoisePrediction or DdpmMatching and Euler, Heun or EulerMaruyama after FlowMatching or "
-    "PathMatching")
+D2C_MISTAKE(sampler_objective, "d2c.sampler.objective",
+            "the sampling method cannot follow the path of the objective. Fix: DDPM after DDPM "
+            "objectives, Euler, Heun or EulerMaruyama after continuous paths")
 D2C_MISTAKE(budget_interval, "d2c.budget.interval",
             "the budget times the interval goes past the end of the largest class. Fix: lower one "
             "of the two")

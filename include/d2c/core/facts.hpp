@@ -129,6 +129,16 @@ consteval auto numbers_check(type_list<Policies...>) {
   }
 }
 
+/// Whether the parts of an objective belong together, where it says so in `parts_fit`.
+template <class Objective>
+consteval bool has_fitting_parts() {
+  if constexpr (requires { Objective::parts_fit; }) {
+    return Objective::parts_fit;
+  } else {
+    return true;
+  }
+}
+
 /// The model of one stage: its size, its patch on the latents, its objective.
 template <class S, class Facts>
 consteval auto model_check() {
@@ -148,7 +158,10 @@ consteval auto model_check() {
           diagnostics::stage<S>, diagnostics::patch<size.patch>,
           diagnostics::latent_size<facts.latent_height, facts.latent_width>>{};
     } else if constexpr (is_given<objective>) {
-      if constexpr (objective::family != model::family) {
+      if constexpr (!has_fitting_parts<objective>()) {
+        return diagnostics::objective_parts<diagnostics::stage<S>,
+                                            diagnostics::objective<objective>>{};
+      } else if constexpr (objective::family != model::family) {
         return diagnostics::objective_family<diagnostics::stage<S>, diagnostics::model<model>,
                                              diagnostics::objective<objective>>{};
       } else {
@@ -289,6 +302,8 @@ consteval auto sampler_check() {
     using objective = stage_policy_t<roles::objective, trainer>;
     if constexpr (!is_given<objective>) {
       return diagnostics::passed{};
+    } else if constexpr (!has_fitting_parts<objective>()) {
+      return diagnostics::passed{}; // reported by model_check
     } else if constexpr (!method_accepts<method>(objective::parametrisation)) {
       return diagnostics::sampler_objective<diagnostics::stage<S>, diagnostics::method<method>,
                                             diagnostics::objective<objective>>{};

@@ -1,6 +1,7 @@
 #pragma once
 /// DDIM on a DDPM schedule or on a continuous path.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -45,10 +46,11 @@ struct DDIM {
       const PathPoint here = field.at(times[i]);
       const PathPoint there = field.at(times[i + 1]);
       const double shrink = there.sigma * here.alpha / (there.alpha * here.sigma);
-      const double fresh = options.eta * there.sigma * std::sqrt(1 - shrink * shrink);
+      const double fresh =
+          options.eta * there.sigma * std::sqrt(std::max(0.0, 1 - shrink * shrink));
       const auto both = field.data_and_noise(x, times[i]);
       x = both.data * there.alpha +
-          both.noise * std::sqrt(there.sigma * there.sigma - fresh * fresh);
+          both.noise * std::sqrt(std::max(0.0, there.sigma * there.sigma - fresh * fresh));
       if (fresh > 0) {
         x = x + noise(static_cast<std::uint32_t>(i)) * fresh;
       }

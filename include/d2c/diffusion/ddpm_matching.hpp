@@ -49,12 +49,8 @@ template <PathPart Schedule, TargetPart Target = PredictNoise, WeightPart Weight
 struct DdpmMatching {
   using role = roles::objective;
   static constexpr Parametrisation parametrisation{Schedule::kind, Target::kind};
-  static_assert(is_discrete(Schedule::kind),
-                "DdpmMatching takes a DDPM schedule; a continuous path goes into PathMatching");
-  static_assert(
-      Weight::fits(Target::kind),
-      "this weight is one of predicted noise, score or data: use Unweighted or MinSnr with "
-      "PredictVelocity");
+  /// Whether the schedule is one of DDPM and the weight is defined for the target.
+  static constexpr bool parts_fit = is_discrete(Schedule::kind) && Weight::fits(Target::kind);
   static constexpr auto text = detail::ddpm_matching_name<Schedule, Target, Weight, Variance>();
   static constexpr std::string_view name = text;
   static constexpr Family family = Family::dit;

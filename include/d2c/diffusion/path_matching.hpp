@@ -41,12 +41,8 @@ template <PathPart Path, TargetPart Target = PredictVelocity, WeightPart Weight 
 struct PathMatching {
   using role = roles::objective;
   static constexpr Parametrisation parametrisation{Path::kind, Target::kind};
-  static_assert(!is_discrete(Path::kind),
-                "PathMatching takes a continuous path; a DDPM schedule goes into DdpmMatching");
-  static_assert(
-      Weight::fits(Target::kind),
-      "this weight is one of predicted noise, score or data: use Unweighted or MinSnr with "
-      "PredictVelocity");
+  /// Whether the path is a continuous one and the weight is defined for the target.
+  static constexpr bool parts_fit = !is_discrete(Path::kind) && Weight::fits(Target::kind);
   static constexpr auto text = detail::path_matching_name<Path, Target, Weight>();
   static constexpr std::string_view name = text;
   static constexpr Family family = Family::sit;

@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #endif
 
+#include <d2c/core/compiled_once.hpp>
+
 namespace d2c::cpu {
 
 /// Sizes of one block: `hidden` is the MLP's inner width.
@@ -102,7 +104,6 @@ inline constexpr float layer_norm_epsilon_float = 1e-6f;
 namespace d2c::cpu::avx512 {
 #define D2C_CPU_LANES 16
 // clang-format off
-#include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/cpu/lanes.inl>
 #include <d2c/ops/cpu/matrix.inl>
 #include <d2c/ops/cpu/attention.inl>
