@@ -159,6 +159,8 @@ TEST_CASE("fused block: every instruction set agrees with the operators in float
         // gradients of the weights in products over all rows, in several pieces
         Sizes{9, 65, 160, 2, 640}, Sizes{3, 20, 192, 3, 1100}, Sizes{5, 33, 544, 4, 2176}}) {
     INFO("width " << s.width << ", tokens " << s.tokens);
+    // Rounding of sums grows with the root of their length.
+    const double rounding = 2e-6 * std::max(1.0, std::sqrt(static_cast<double>(s.hidden) / 512));
     ParameterTable table({{"blocks.0.attn.qkv.weight", {3 * s.width, s.width}},
                           {"blocks.0.attn.qkv.bias", {3 * s.width}},
                           {"blocks.0.attn.proj.weight", {s.width, s.width}},
@@ -195,9 +197,9 @@ TEST_CASE("fused block: every instruction set agrees with the operators in float
       table.zero_gradients();
       BlockSaved saved;
       CHECK(difference(fused_block_forward(fused, x, modulation, saved, *kernels), expected) <
-            2e-6);
+            rounding);
       CHECK(difference(fused_blocks_inference({&fused, 1}, x, {&modulation, 1}, *kernels),
-                       expected) < 2e-6);
+                       expected) < rounding);
       const auto [fdx, fdmodulation] =
           fused_block_backward(fused, dy, x, modulation, saved, *kernels);
       CHECK(difference(fdx, dx) < 5e-6);
