@@ -2,7 +2,7 @@
 #
 # d2c::compiled is d2c::d2c whose bodies that do not depend on a pipeline's types are compiled once,
 # into a static library of the project at hand, with its compiler and flags; what links it compiles
-# in less than half the time (include/d2c/core/compiled_once.hpp). d2c::d2c alone stays header-only.
+# in two thirds of the time (include/d2c/core/compiled_once.hpp). d2c::d2c alone stays header-only.
 
 include_guard()
 
