@@ -14,8 +14,10 @@ namespace d2c {
 
 /// Features of one set of images, float32 on the CPU.
 struct SetFeatures {
-  FeatureMoments moments; ///< of the wide features
-  Tensor neighbours;      ///< [n, E] the features neighbours are looked for in
+  FeatureMoments moments;   ///< of the wide features
+  Tensor neighbours;        ///< [n, E] the features neighbours are looked for in
+  FeatureMoments spatial{}; ///< of the spatial features; undefined where the network has none
+  Tensor logits{};          ///< [n, classes]; undefined where the network has none
 };
 
 /// The three sets, in the features of one network.

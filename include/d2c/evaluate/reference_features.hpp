@@ -34,17 +34,32 @@ SetFeatures set_features_of(const FeatureExtractor& network, std::int64_t count,
                      std::to_string(batch));
   }
   FeatureStatistics statistics;
+  FeatureStatistics spatial;
   std::vector<Tensor> neighbours;
+  std::vector<Tensor> logits;
   progress.start(task, count, "images");
   for (std::int64_t begin = 0; begin < count; begin += batch) {
     const std::int64_t end = std::min(count, begin + batch);
     ImageFeatures found = network.extract(images_of(begin, end));
     statistics.add(found.moments);
     neighbours.push_back(std::move(found.neighbours));
+    if (found.spatial.defined()) {
+      spatial.add(found.spatial);
+    }
+    if (found.logits.defined()) {
+      logits.push_back(std::move(found.logits));
+    }
     progress.advance(end - begin);
   }
   progress.finish();
-  return {statistics.moments(), at::cat(neighbours)};
+  SetFeatures features{statistics.moments(), at::cat(neighbours)};
+  if (spatial.count() > 0) {
+    features.spatial = spatial.moments();
+  }
+  if (!logits.empty()) {
+    features.logits = at::cat(logits);
+  }
+  return features;
 }
 
 /// The same for images [n, C, H, W] uint8 in memory.
@@ -98,12 +113,19 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
   }
   try {
     const SafetensorsFile file{path};
-    SetFeatures found;
-    found.moments.mean = to_tensor(file, "mean");
-    const std::int64_t width = found.moments.mean.numel();
-    found.moments.covariance = to_tensor(file, "covariance", {width, width});
-    found.moments.count = to_tensor(file, "count").item<std::int64_t>();
-    found.neighbours = to_tensor(file, "neighbours");
+    const std::int64_t count = to_tensor(file, "count").item<std::int64_t>();
+    const auto moments = [&](const std::string& prefix) {
+      const Tensor mean = to_tensor(file, prefix + "mean");
+      const std::int64_t width = mean.numel();
+      return FeatureMoments{mean, to_tensor(file, prefix + "covariance", {width, width}), count};
+    };
+    SetFeatures found{moments(""), to_tensor(file, "neighbours")};
+    if (file.has("spatial.mean")) {
+      found.spatial = moments("spatial.");
+    }
+    if (file.has("logits")) {
+      found.logits = to_tensor(file, "logits");
+    }
     return found;
   } catch (const InputError&) {
     return std::nullopt; // a cache: it is computed again, and written over
@@ -112,10 +134,19 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
 
 /// Stores features for load_features, atomically.
 inline void save_features(const std::filesystem::path& path, const SetFeatures& features) {
-  save_tensors(path, {{"mean", features.moments.mean},
-                      {"covariance", features.moments.covariance},
-                      {"count", at::tensor({features.moments.count}, at::kLong)},
-                      {"neighbours", features.neighbours}});
+  std::vector<std::pair<std::string, Tensor>> tensors = {
+      {"mean", features.moments.mean},
+      {"covariance", features.moments.covariance},
+      {"count", at::tensor({features.moments.count}, at::kLong)},
+      {"neighbours", features.neighbours}};
+  if (features.spatial.mean.defined()) {
+    tensors.emplace_back("spatial.mean", features.spatial.mean);
+    tensors.emplace_back("spatial.covariance", features.spatial.covariance);
+  }
+  if (features.logits.defined()) {
+    tensors.emplace_back("logits", features.logits);
+  }
+  save_tensors(path, tensors);
 }
 
 } // namespace d2c

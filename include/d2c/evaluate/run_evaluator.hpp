@@ -2,8 +2,10 @@
 /// Runs the evaluating stage: samples, kept images and held-out images in, metrics.json out.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +28,8 @@
 #include <d2c/evaluate/efficientnet_lite0_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/inception_measures.hpp>
+#include <d2c/evaluate/inception_v3_features.hpp>
 #include <d2c/evaluate/judged_features.hpp>
 #include <d2c/evaluate/measures.hpp>
 #include <d2c/evaluate/reference_features.hpp>
@@ -58,17 +62,30 @@ inline Tensor training_images(const StageContext& context) {
   return image_tensor(images, subset_indices(chosen / "subset.csv", images));
 }
 
+/// The images of a file, mapped read-only: a batch is read when it is looked at, so many samples
+/// are never in memory at once.
+inline Tensor mapped_images(const std::shared_ptr<const SafetensorsFile>& file) {
+  const SafetensorsEntry& entry = file->entry("images");
+  if (entry.dtype != DType::U8 || entry.bytes.empty()) {
+    return to_tensor(*file, "images"); // refused by its caller
+  }
+  auto* bytes = const_cast<std::byte*>(entry.bytes.data()); // from_blob asks for it; only read
+  return at::from_blob(
+      bytes, entry.shape, [file](void*) {}, at::kByte);
+}
+
 template <class = Once>
 JudgedImages judged_images(const StageContext& context) {
   JudgedImages images;
-  const SafetensorsFile samples{context.artifacts.at<Samples>() / "samples.safetensors"};
-  images.samples = to_tensor(samples, "images");
+  const auto samples = std::make_shared<const SafetensorsFile>(context.artifacts.at<Samples>() /
+                                                               "samples.safetensors");
+  images.samples = mapped_images(samples);
   images.training = training_images(context);
   images.held_out = context.images(Split::test);
   if (images.samples.scalar_type() != at::kByte || images.samples.dim() != 4 ||
       images.samples.sizes().slice(1) != images.training.sizes().slice(1)) {
     throw InputError(
-        samples.path().string() + ": expected images of uint8 as large as the training images, " +
+        samples->path().string() + ": expected images of uint8 as large as the training images, " +
         c10::str(images.training.sizes().slice(1)) + ", found " + c10::str(images.samples.sizes()));
   }
   return images;
@@ -183,6 +200,11 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
   };
   expect(config.resolution >= 32, "resolution", "at least 32 pixels", config.resolution);
   expect(config.neighbours >= 1, "neighbours", "at least 1", config.neighbours);
+  expect(config.density_neighbours >= 1, "density_neighbours", "at least 1",
+         config.density_neighbours);
+  expect(config.kid_subsets >= 1, "kid_subsets", "at least 1", config.kid_subsets);
+  expect(config.kid_subset_size >= 2, "kid_subset_size", "at least 2 images",
+         config.kid_subset_size);
   expect(config.copy_percentile >= 0 && config.copy_percentile <= 100, "copy_percentile",
          "a number from 0 to 100", config.copy_percentile);
   expect(config.batch >= 1, "batch", "at least 1 image per batch", config.batch);
