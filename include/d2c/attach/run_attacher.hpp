@@ -37,6 +37,7 @@
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
 #include <d2c/encoders/missing_network.hpp>
+#include <d2c/encoders/t5_encoder.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/with_class_token.hpp>
