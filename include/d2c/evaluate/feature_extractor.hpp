@@ -24,6 +24,9 @@ public:
   /// Features of images [n, C, H, W] uint8 with C = 1 or 3; resizes and normalises by itself.
   [[nodiscard]] virtual ImageFeatures extract(const Tensor& images) const = 0;
 
+  /// Whether `mu` and `sigma` of ADM's reference batches are moments of these very features.
+  [[nodiscard]] virtual bool shares_published_moments() const { return false; }
+
   /// The file it was read from, for names of caches and for manifests.
   [[nodiscard]] virtual std::filesystem::path file() const = 0;
 };

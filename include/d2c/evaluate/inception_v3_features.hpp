@@ -32,6 +32,10 @@ public:
     return {pool, pool, found.spatial.to(at::kCPU), found.logits.to(at::kCPU)};
   }
 
+  [[nodiscard]] bool shares_published_moments() const override {
+    return resize_ == InceptionResize::tensorflow;
+  }
+
   [[nodiscard]] std::filesystem::path file() const override { return file_; }
 
 private:

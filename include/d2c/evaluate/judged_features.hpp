@@ -22,7 +22,7 @@ struct SetFeatures {
 
 /// The three sets, in the features of one network.
 struct JudgedFeatures {
-  SetFeatures held_out; ///< the test split
+  SetFeatures held_out; ///< the test split, or the archive of [evaluate] reference
   SetFeatures samples;
   SetFeatures training; ///< the kept images the denoiser learned from
 };

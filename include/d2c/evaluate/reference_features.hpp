@@ -18,6 +18,7 @@
 #include <d2c/data/image_tensor.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
 #include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -82,8 +83,45 @@ inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet&
   return set_features_of(network, images.size(), part, batch, task, progress);
 }
 
-/// Names the features of these images by this network at this resolution, computed on this kind of
-/// device: 16 hexadecimal digits.
+/// The same for an archive. Where its moments are those of this network's features they are taken
+/// from the file; an archive without images then has no neighbours. InputError if it has neither
+/// images nor such moments.
+inline SetFeatures set_features(const FeatureExtractor& network, const ReferenceBatch& archive,
+                                std::int64_t batch, const std::string& task, Progress& progress) {
+  const bool stored = network.shares_published_moments() && archive.moments();
+  SetFeatures features;
+  if (archive.size() > 0) {
+    const auto part = [&](std::int64_t begin, std::int64_t end) {
+      return archive.images(begin, end);
+    };
+    features = set_features_of(network, archive.size(), part, batch, task, progress);
+  } else if (stored) {
+    features.neighbours = at::empty({0, archive.moments()->mean.numel()});
+  } else {
+    throw InputError(archive.path().string() +
+                     ": expected images (arr_0), found the moments of another network's features "
+                     "alone");
+  }
+  if (stored) {
+    features.moments = *archive.moments();
+    features.spatial = archive.spatial_moments().value_or(features.spatial);
+  }
+  return features;
+}
+
+/// Names the features of images with this content by this network at this resolution, computed on
+/// this kind of device: 16 hexadecimal digits.
+inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
+                                std::int64_t resolution, const std::string& content,
+                                at::Device device) {
+  const std::string arithmetic =
+      std::string(device.is_cuda() ? "cuda" : "cpu") +
+      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
+  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
+                      hash_of_file(weights) + " " + std::to_string(resolution) + " " + content);
+}
+
+/// The same for the images of a set.
 inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
                                 std::int64_t resolution, const ImageSet& images,
                                 at::Device device) {
@@ -97,13 +135,10 @@ inline std::string features_key(std::string_view network, const std::filesystem:
                                static_cast<std::size_t>(images.image_bytes())});
     }
   }
-  const std::string arithmetic =
-      std::string(device.is_cuda() ? "cuda" : "cpu") +
-      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
-  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
-                      hash_of_file(weights) + " " + std::to_string(resolution) + " " +
+  return features_key(network, weights, resolution,
                       std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
-                      std::to_string(images.width) + " " + content);
+                          std::to_string(images.width) + " " + content,
+                      device);
 }
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.
