@@ -29,7 +29,8 @@ def config(widths, sample_size):
 
 
 def fill(vae, generator):
-    """Every tensor far from its initial value, two channels of logvar beyond where it is clamped."""
+    """Every tensor far from its initial value; first norms that see variances near their eps, two
+    channels of logvar beyond where it is clamped."""
     def normal(shape, spread, mean=0.0):
         return torch.randn(shape, generator=generator) * spread + mean
 
@@ -41,6 +42,9 @@ def fill(vae, generator):
             weights[name] = normal(value.shape, 0.3)
         else:
             weights[name] = normal(value.shape, 1.3 * value[0].numel() ** -0.5)
+    for half in ("encoder", "decoder"):
+        weights[f"{half}.conv_in.weight"] *= 0.01
+        weights[f"{half}.conv_in.bias"] *= 0.01
     weights["quant_conv.bias"][5] = 40.0
     weights["quant_conv.bias"][6] = -60.0
     vae.load_state_dict(weights)
@@ -87,7 +91,7 @@ def check_by_diffusers(folder, weights):
     """The renamed files are what diffusers itself takes for this network."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    vae = AutoencoderKL(**config((32, 64, 96, 96), 32))
+    vae = AutoencoderKL(**config((32, 64, 96, 96), 64))
     vae.save_config(scratch)
     save_file(deprecated_names(weights), scratch / "diffusion_pytorch_model.safetensors")
     assert same(AutoencoderKL.from_pretrained(
@@ -113,7 +117,7 @@ def bytes_of(images):
 def main(folder):
     folder = Path(folder)
     generator = torch.Generator().manual_seed(23)
-    vae = AutoencoderKL(**config((32, 64, 96, 96), 32)).eval()
+    vae = AutoencoderKL(**config((32, 64, 96, 96), 64)).eval()
     weights = fill(vae, generator)
     check_by_diffusers(folder, weights)
     save_file(weights, folder / "small.safetensors")
