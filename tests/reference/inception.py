@@ -1,7 +1,8 @@
 """Oracle for Inception-v3 and the metrics on it: torch-fidelity and pytorch-fid on the same images and
 the same seeded weights, which are written in the published layout (inception.pth). Writes further
-torchvision.pth (a network of other names) and inception.safetensors into the folder given as the
-first argument. Density and coverage are loops over pairs, and RandomState is numpy's own."""
+half.safetensors (in half precision), torchvision.pth (another network), batch.npz and
+inception.safetensors into the folder given as the first argument. Density and coverage are loops over
+pairs, and RandomState is numpy's own."""
 
 import sys
 from pathlib import Path
