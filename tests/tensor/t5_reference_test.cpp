@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +22,7 @@
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/attach/run_attacher.hpp>
 #include <d2c/encoders/sentencepiece.hpp>
+#include <d2c/encoders/sentencepiece_check.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_encoder.hpp>
 #include <d2c/encoders/t5_network.hpp>
@@ -162,6 +166,49 @@ TEST_CASE("t5: files that are no vocabulary of T5 are refused in one sentence") 
   CHECK_THROWS_WITH(SentencePiece{folder() / "other.model"},
                     Contains("padding 0, end 1, unknown 2") &&
                         Contains("found padding -1, end 2, unknown 0"));
+}
+
+TEST_CASE("t5: a damaged vocabulary is refused or read, and never read beyond") {
+  const d2c_test::ScratchFolder scratch;
+  const auto file = scratch / "spiece.model";
+  const std::string whole = d2c_test::content(folder() / "spiece.model");
+  std::mt19937 random{4};
+  int refused = 0;
+  for (int i = 0; i < 150; ++i) {
+    std::string damaged = whole;
+    for (auto bytes = 1 + random() % 20; bytes > 0; --bytes) {
+      damaged[random() % damaged.size()] = static_cast<char>(random());
+    }
+    d2c_test::written(file, damaged);
+    try {
+      const SentencePiece tokenizer{file};
+      for (const std::string& text : texts("odd")) {
+        CHECK(tokenizer.encode(text, 16).ids.size() == 16);
+      }
+    } catch (const InputError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 20);
+  CHECK(refused < 150);
+
+  // By hand: one unit without a step leads back to the array's begin; any larger step leaves it.
+  const auto replacements = [](std::uint32_t unit, const std::string& text) {
+    std::string table(4 + 1024, '\0');
+    const std::uint32_t size = 1024;
+    std::memcpy(table.data(), &size, 4);
+    std::memcpy(table.data() + 4, &unit, 4);
+    table += text;
+    return sentencepiece_detail::bounded_replacements(std::as_bytes(std::span{table}));
+  };
+  const std::string closed("a\0", 2);
+  CHECK(replacements(0, closed));
+  CHECK(replacements(255U << 10, closed));
+  CHECK_FALSE(replacements(256U << 10, closed));
+  CHECK_FALSE(replacements((1U << 10) | (1U << 9), closed)); // an offset in blocks
+  CHECK_FALSE(replacements(0, "a"));
+  CHECK(replacements((1U << 10) | (1U << 8), closed)); // the value 0 of unit 1
+  CHECK_FALSE(replacements((1U << 10) | (1U << 8), ""));
 }
 
 TEST_CASE("t5 reference: hidden states agree to 1e-4 from every form of the files") {

@@ -14,6 +14,7 @@
 #include <sentencepiece_processor.h>
 
 #include <d2c/core/error.hpp>
+#include <d2c/encoders/sentencepiece_check.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -88,13 +89,18 @@ private:
   static std::unique_ptr<Processor> read(const std::filesystem::path& file) {
     const MappedFile mapped{file};
     const auto bytes = mapped.bytes();
+    std::string problem{sentencepiece_problem(bytes)};
     auto processor = std::make_unique<Processor>();
-    const auto status = processor->LoadFromSerializedProto(
-        {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    if (!status.ok() || processor->GetPieceSize() == 0) {
+    if (problem.empty()) {
+      const auto status = processor->LoadFromSerializedProto(
+          {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+      problem = !status.ok()                     ? "a file that the library cannot read"
+                : processor->GetPieceSize() == 0 ? "no pieces"
+                                                 : "";
+    }
+    if (!problem.empty()) {
       throw InputError(file.string() +
-                       ": expected a SentencePiece vocabulary (spiece.model), found a file that "
-                       "the library cannot read");
+                       ": expected a SentencePiece vocabulary (spiece.model), found " + problem);
     }
     return processor;
   }
