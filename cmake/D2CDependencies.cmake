@@ -39,6 +39,9 @@ function(d2c_find_dependencies)
   d2c_find_shared(JPEG jpeg libjpeg62-turbo-dev)
   d2c_find_header(UTF8PROC utf8proc.h libutf8proc-dev)
   d2c_find_shared(UTF8PROC utf8proc libutf8proc-dev)
+  # Without its trainer. The library brings its own protobuf, and its header includes none.
+  d2c_find_header(SENTENCEPIECE sentencepiece_processor.h libsentencepiece-dev)
+  d2c_find_shared(SENTENCEPIECE sentencepiece libsentencepiece-dev)
   if(missing)
     list(JOIN missing "\n  " lines)
     message(FATAL_ERROR "d2c: these libraries are missing:\n  ${lines}\n"
@@ -48,7 +51,7 @@ function(d2c_find_dependencies)
   find_package(Threads REQUIRED)
   add_library(d2c::dependencies INTERFACE IMPORTED GLOBAL)
   set(folders "")
-  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG JPEG UTF8PROC)
+  foreach(part IN ITEMS HANA RANGES TOML CLI11 JSON XXHASH ZLIB PNG JPEG UTF8PROC SENTENCEPIECE)
     # /usr/include must not be passed as -isystem: it breaks the #include_next of libstdc++.
     if(NOT D2C_${part}_INCLUDE STREQUAL "/usr/include")
       list(APPEND folders ${D2C_${part}_INCLUDE})
@@ -61,7 +64,7 @@ function(d2c_find_dependencies)
     TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
   target_link_libraries(d2c::dependencies INTERFACE
     ${D2C_TOML_LIBRARY} ${D2C_PNG_LIBRARY} ${D2C_JPEG_LIBRARY} ${D2C_ZLIB_LIBRARY}
-    ${D2C_UTF8PROC_LIBRARY} Threads::Threads)
+    ${D2C_UTF8PROC_LIBRARY} ${D2C_SENTENCEPIECE_LIBRARY} Threads::Threads)
 endfunction()
 
 d2c_find_dependencies()

@@ -50,12 +50,17 @@
 #include <d2c/encoders/dinov2.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
+#include <d2c/encoders/inception_v3.hpp>
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/with_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>
+#include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/fid.hpp>
 #include <d2c/evaluate/frechet.hpp>
+#include <d2c/evaluate/inception_score.hpp>
+#include <d2c/evaluate/kid.hpp>
 #include <d2c/evaluate/precision_recall.hpp>
 #include <d2c/models/dit.hpp>
 #include <d2c/models/sit.hpp>

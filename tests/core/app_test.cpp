@@ -507,6 +507,22 @@ TEST_CASE("app: the content of a named file is part of the key, its place is not
   std::ofstream(folder / "final.safetensors") << "third weights";
   REQUIRE(world.call<Experiment>({"--set", "toy.weights=" + folder.string()}) == 0);
   CHECK(runs["score"] == 3);
+  // An index stands for its shards as well, and a broken one for itself.
+  const fs::path index = folder / "w.safetensors.index.json";
+  std::ofstream(index) << R"({"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})";
+  std::ofstream(folder / "1.safetensors") << "one";
+  const auto with_index = [&] {
+    REQUIRE(world.call<Experiment>({"--set", "toy.weights=" + index.string()}) == 0);
+    return runs["score"];
+  };
+  CHECK(with_index() == 4);
+  std::ofstream(folder / "2.safetensors") << "two";
+  CHECK(with_index() == 5);
+  std::ofstream(folder / "2.safetensors") << "too";
+  CHECK(with_index() == 6);
+  CHECK(with_index() == 6);
+  std::ofstream(index) << "broken";
+  CHECK(with_index() == 7);
 }
 
 TEST_CASE("app: a stage that only grows begins with the results of its relative") {

@@ -20,6 +20,7 @@
 #include <d2c/app/stage_store.hpp>
 #include <d2c/core/artifact.hpp>
 #include <d2c/data/pixels_codec.hpp>
+#include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/evaluate/run_evaluator.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -39,6 +40,9 @@ struct FirstPixel {
 
 struct FirstPixelExtractor : d2c::FeatureExtractor {
   std::filesystem::path weights;
+  bool published = false;
+
+  bool shares_published_moments() const override { return published; }
 
   d2c::ImageFeatures extract(const Tensor& images) const override {
     extracted += static_cast<int>(images.size(0));
@@ -186,6 +190,55 @@ TEST_CASE("evaluate: features of held-out images are computed once for all arms"
   std::ofstream{fixture.folder / "weights"} << "other";
   run_stage(Judge{}, fixture.context);
   CHECK(test_features::extracted == 3 * 5 + 4 * (4 + 3));
+}
+
+TEST_CASE(
+    "evaluate: an archive may stand for the held-out images, with its moments where they are its "
+    "network's") {
+  Fixture fixture;
+  run_stage(Judge{}, fixture.context);
+  const auto held_out = fixture.metrics();
+  // The same images as an archive: the numbers are the same.
+  auto config = fixture.sections.get<EvaluateConfig>();
+  config.reference = (fixture.folder / "batch.npz").string();
+  fixture.sections.set(config);
+  const auto write = [&](double mean) {
+    const Tensor values = at::tensor({1, 98, 203, 104, 5}, at::kByte).view({5, 1, 1, 1});
+    write_reference_batch(
+        config.reference, {at::full({1}, mean, at::kDouble), at::ones({1, 1}, at::kDouble), 0}, {},
+        5, [&](std::int64_t begin, std::int64_t end) { return values.slice(0, begin, end); });
+  };
+  write(7);
+  const auto judge = [&](const std::string& out) {
+    fixture.context.out = fixture.folder / out;
+    std::filesystem::create_directories(fixture.context.out);
+    run_stage(Judge{}, fixture.context);
+    return fixture.metrics();
+  };
+  const auto first = judge("evaluate-1");
+  for (const char* name : {"frechet", "precision", "recall", "copies_threshold", "held_out"}) {
+    CHECK(first.at(name) == held_out.at(name));
+  }
+  CHECK(first.at("reference") == "batch.npz");
+  // Its features are kept like the others.
+  const int before = test_features::extracted;
+  CHECK(judge("evaluate-2") == first);
+  CHECK(test_features::extracted == before + 4 + 3);
+  // A network that says so takes the stored moments: mean 7, variance 1.
+  test_features::FirstPixelExtractor network;
+  network.published = true;
+  Progress silent(true);
+  const ReferenceBatch batch{config.reference};
+  const SetFeatures found = set_features(network, batch, 2, "", silent);
+  CHECK(found.moments.mean.item<double>() == 7.0);
+  CHECK(found.neighbours.size(0) == 5);
+
+  Problems problems;
+  config.reference = "nowhere.npz";
+  fixture.sections.set(config);
+  check_stage(Judge{}, fixture.context, problems);
+  REQUIRE(problems.list().size() == 1);
+  CHECK_THAT(problems.text(), Contains("[evaluate] reference") && Contains("nowhere.npz"));
 }
 
 TEST_CASE("evaluate: mapped images have the features of the same images in memory, and own keys") {

@@ -93,6 +93,10 @@ inline double encoder_operations(const StageNode& stage, double side) {
     if (policy.find("DINOv2") != std::string_view::npos) {
       return dinov2_operations(policy);
     }
+    if (policy.find("Inception") != std::string_view::npos ||
+        policy.find("FID") != std::string_view::npos || policy == "KID") {
+      return 11.4e9; // 5.7 thousand million multiply-adds at 299
+    }
   }
   return -1;
 }

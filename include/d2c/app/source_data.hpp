@@ -20,6 +20,7 @@
 #include <d2c/data/open_imagenet.hpp>
 #include <d2c/data/open_web_dataset.hpp>
 #include <d2c/data/pixels_codec.hpp>
+#include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/version.hpp>
 
@@ -87,9 +88,22 @@ void check_dataset(const DataConfig& data, Problems& problems) {
   }
 }
 
+/// A codec takes make_codec(C{}), or with weights make_codec(C{}, const DataConfig&, device).
 template <class C>
-std::shared_ptr<const Codec> codec_named() {
-  if constexpr (requires { make_codec(C{}); }) {
+concept HasWeightedCodec = requires(const DataConfig& data, const std::string& device) {
+  make_codec(C{}, data, device);
+};
+
+template <class C>
+concept HasCodec = HasWeightedCodec<C> || requires {
+  make_codec(C{});
+};
+
+template <class C>
+std::shared_ptr<const Codec> codec_named(const DataConfig& data, const std::string& device) {
+  if constexpr (HasWeightedCodec<C>) {
+    return make_codec(C{}, data, device);
+  } else if constexpr (HasCodec<C>) {
     return make_codec(C{});
   } else {
     return std::make_shared<MissingCodec>("[data] codec: " + no_codec(C::name));
@@ -107,7 +121,10 @@ void check_codec(const DataConfig& data, Problems& problems) {
                                                    : "no file \"" + data.codec_weights + "\""));
     }
   }
-  if constexpr (!requires { make_codec(C{}); }) {
+  if constexpr (requires { check_codec_settings(C{}, data, problems); }) {
+    check_codec_settings(C{}, data, problems);
+  }
+  if constexpr (!HasCodec<C>) {
     problems.add("[data] codec", no_codec(C::name));
   }
 }
@@ -144,10 +161,11 @@ std::shared_ptr<const ImagePreparation> preparation_for(const Sections& sections
 }
 
 template <class CodecPolicy>
-std::shared_ptr<const Codec> codec_for(const Sections& sections) {
+std::shared_ptr<const Codec> codec_for(const Sections& sections, const std::string& device) {
+  const DataConfig& data = sections.get<DataConfig>();
   std::shared_ptr<const Codec> codec;
-  with_policy_or_named<CodecPolicy>(KnownCodecs{}, sections.get<DataConfig>().codec, "codec",
-                                    [&]<class C>() { codec = codec_named<C>(); });
+  with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
+                                    [&]<class C>() { codec = codec_named<C>(data, device); });
   return codec;
 }
 
@@ -185,19 +203,20 @@ inline std::shared_ptr<const ImagePreparation> image_preparation_of(const From<C
   return detail::preparation_for<NoPolicy>(sections);
 }
 
-/// The source's codec; one without a network in this version throws InputError when it is used.
+/// The source's codec, for `device`; one without a network in this version, or without its weights,
+/// throws InputError when it is used.
 template <class... Policies>
 std::shared_ptr<const Codec> codec_of(const Source<Policies...>&, const Sections& sections,
-                                      const std::string&) {
-  return detail::codec_for<typename Source<Policies...>::codec>(sections);
+                                      const std::string& device) {
+  return detail::codec_for<typename Source<Policies...>::codec>(sections, device);
 }
 
 inline std::shared_ptr<const Codec> codec_of(const From<CondensedPack>&, const Sections& sections,
-                                             const std::string&) {
-  return detail::codec_for<NoPolicy>(sections);
+                                             const std::string& device) {
+  return detail::codec_for<NoPolicy>(sections, device);
 }
 
-/// Reports missing files of the data set and codecs that cannot be made.
+/// Reports missing files of the data set and of the codec, and codecs that cannot be made.
 template <class... Policies>
 void check_stage(const Source<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Source<Policies...>;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -18,12 +19,14 @@
 #include <d2c/app/stage_order.hpp>
 #include <d2c/config/dump.hpp>
 #include <d2c/config/no_effect.hpp>
+#include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
+#include <d2c/io/shard_index.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -47,6 +50,33 @@ struct StageNode {
 };
 
 namespace detail {
+
+/// The hash of a file (kept in `input_files`); those of its shards follow an index of weights. What
+/// is wrong with an index, the encoder's check says.
+inline std::string content_of_file(const std::filesystem::path& file,
+                                   std::map<std::string, std::string>& input_files) {
+  std::vector<std::filesystem::path> all{file};
+  if (ShardIndex::is_index(file)) {
+    try {
+      const auto shards = ShardIndex{file}.shards();
+      all.insert(all.end(), shards.begin(), shards.end());
+    } catch (const InputError&) {
+      all.resize(1);
+    }
+  }
+  std::string hashes;
+  std::error_code ignored;
+  for (const auto& each : all) {
+    if (std::filesystem::is_regular_file(each, ignored)) {
+      std::string& hash = input_files[each.string()];
+      if (hash.empty()) {
+        hash = hash_of_file(each);
+      }
+      hashes += (hashes.empty() ? "" : " ") + hash;
+    }
+  }
+  return hashes;
+}
 
 /// One section as text for the key, without the keys that the stage does not read and those that
 /// change no result. A file is represented by its content, so that moving it changes nothing and
@@ -78,11 +108,7 @@ std::string key_text(const Section& section, bool with_prompt,
         file /= pack ? "condensed.safetensors" : "final.safetensors";
       }
       if (!field.empty() && std::filesystem::is_regular_file(file, ignored)) {
-        std::string& hash = input_files[file.string()];
-        if (hash.empty()) {
-          hash = hash_of_file(file);
-        }
-        value = "xxh3:" + hash;
+        value = "xxh3:" + content_of_file(file, input_files);
       }
     }
     text += std::string(key) + " = " + value + "\n";

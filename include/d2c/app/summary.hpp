@@ -2,11 +2,11 @@
 /// The result of a run for programs (summary.json) and for people (the table at the end).
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -85,8 +85,17 @@ D2C_COMPILED_ONCE(nlohmann::ordered_json make_summary<>(const ReportInput&,
 /// One row per arm, one column per number, "-" where an arm has none; then the seconds.
 template <class = Once>
 std::string summary_table(const nlohmann::ordered_json& summary) {
-  constexpr std::array<std::string_view, 6> columns = {"images",    "steps",  "frechet",
-                                                       "precision", "recall", "copies"};
+  std::vector<std::string_view> columns = {"images", "steps", "frechet"};
+  // Of networks that few experiments use: shown where an arm has them.
+  for (const std::string_view column : {"fid", "sfid"}) {
+    for (const auto& [arm, numbers] : summary.at("arms").items()) {
+      if (numbers.contains(std::string(column))) {
+        columns.push_back(column);
+        break;
+      }
+    }
+  }
+  columns.insert(columns.end(), {"precision", "recall", "copies"});
   std::string text;
   char cell[48];
   const auto add = [&](const char* format, const auto&... values) {

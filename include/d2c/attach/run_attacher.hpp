@@ -37,6 +37,7 @@
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
 #include <d2c/encoders/missing_network.hpp>
+#include <d2c/encoders/t5_encoder.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/with_class_token.hpp>
@@ -216,10 +217,18 @@ void write_pack(const AttachJob& job, StageContext& context) {
       writer.append(tensor_bytes(at::cat(class_tokens).contiguous()));
     }
   }
-  for_each_batch([&](std::span<const std::int64_t> batch) {
-    writer.append(tensor_bytes(pixels ? image_tensor(images, batch)
-                                      : context.codec.encode(images, batch).contiguous()));
-  });
+  if (pixels) {
+    for_each_batch([&](std::span<const std::int64_t> batch) {
+      writer.append(tensor_bytes(image_tensor(images, batch)));
+    });
+  } else {
+    context.progress.start("encoding", n, "images");
+    for_each_batch([&](std::span<const std::int64_t> batch) {
+      writer.append(tensor_bytes(context.codec.encode(images, batch).contiguous()));
+      context.progress.advance(static_cast<std::int64_t>(batch.size()));
+    });
+    context.progress.finish();
+  }
   writer.commit();
 
   manifest["ids"] = nlohmann::ordered_json::array();

@@ -1,9 +1,10 @@
 #pragma once
-/// The autoencoder of Stable Diffusion as a type: its facts.
+/// The autoencoder of Stable Diffusion as a type: its facts. The codec is data/sd_vae_codec.hpp.
 
 #include <string_view>
 
 #include <d2c/core/fixed_string.hpp>
+#include <d2c/data/sd_vae_shape.hpp>
 
 namespace d2c {
 
@@ -14,9 +15,10 @@ struct SDVae {
   static constexpr std::string_view name = text;
   static constexpr std::string_view config_name = "sd-vae";    ///< value of [data] codec
   static constexpr std::string_view weights = "sd-vae-ft-ema"; ///< as published
-  static constexpr int image_channels = 3;
-  static constexpr int channels = 4;
-  static constexpr int down = 8;
+  static constexpr SDVaeShape shape{};
+  static constexpr int image_channels = SDVaeShape::image_channels;
+  static constexpr int channels = shape.latent;
+  static constexpr int down = SDVaeShape::down;
 };
 
 } // namespace d2c

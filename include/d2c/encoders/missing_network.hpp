@@ -12,7 +12,8 @@ namespace d2c {
 inline std::string missing_network(std::string_view name) {
   return "[d2c.encoder.network] attaching with " + std::string(name) +
          " needs its network, of which this version has only the type and its facts; use an "
-         "encoder with a network (MiniLM for text, DINOv2 or EfficientNetLite0<Grid> for images) "
+         "encoder with a network (MiniLM or T5 for text, DINOv2 or EfficientNetLite0<Grid> for "
+         "images) "
          "or declare make_encoder(" +
          std::string(name) + ", const AttachConfig&, at::Device) beside your own";
 }

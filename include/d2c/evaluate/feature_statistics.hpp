@@ -43,6 +43,9 @@ public:
     count_ += batch.size(0);
   }
 
+  /// How many vectors were added.
+  [[nodiscard]] std::int64_t count() const { return count_; }
+
   /// Mean and unbiased covariance (ddof 1, as numpy.cov and every published evaluator). Throws
   /// InputError with fewer than two vectors.
   [[nodiscard]] FeatureMoments moments() const {

@@ -14,13 +14,15 @@ namespace d2c {
 
 /// Features of one set of images, float32 on the CPU.
 struct SetFeatures {
-  FeatureMoments moments; ///< of the wide features
-  Tensor neighbours;      ///< [n, E] the features neighbours are looked for in
+  FeatureMoments moments;   ///< of the wide features
+  Tensor neighbours;        ///< [n, E] the features neighbours are looked for in
+  FeatureMoments spatial{}; ///< of the spatial features; undefined where the network has none
+  Tensor logits{};          ///< [n, classes]; undefined where the network has none
 };
 
 /// The three sets, in the features of one network.
 struct JudgedFeatures {
-  SetFeatures held_out; ///< the test split
+  SetFeatures held_out; ///< the test split, or the archive of [evaluate] reference
   SetFeatures samples;
   SetFeatures training; ///< the kept images the denoiser learned from
 };

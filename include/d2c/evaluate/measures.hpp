@@ -4,10 +4,12 @@
 #include <utility>
 
 #include <d2c/evaluate/copies.hpp>
+#include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/frechet.hpp>
 #include <d2c/evaluate/frechet_distance.hpp>
 #include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/manifold_density.hpp>
 #include <d2c/evaluate/manifold_overlap.hpp>
 #include <d2c/evaluate/near_copies.hpp>
 #include <d2c/evaluate/precision_recall.hpp>
@@ -31,6 +33,16 @@ void measure(PrecisionRecall<Features>, const JudgedFeatures& sets, const Evalua
       manifold_overlap(sets.held_out.neighbours, sets.samples.neighbours, config.neighbours);
   out.numbers["precision"] = overlap.precision;
   out.numbers["recall"] = overlap.recall;
+}
+
+/// `density` and `coverage` of the samples among the held-out images.
+template <class Features>
+void measure(DensityCoverage<Features>, const JudgedFeatures& sets, const EvaluateConfig& config,
+             Judgement& out) {
+  const ManifoldDensity found = manifold_density(sets.held_out.neighbours, sets.samples.neighbours,
+                                                 config.density_neighbours);
+  out.numbers["density"] = found.density;
+  out.numbers["coverage"] = found.coverage;
 }
 
 /// `copies`: share of samples nearer to a training image than the percentile of held-out images is;

@@ -18,6 +18,7 @@
 #include <d2c/data/image_tensor.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
 #include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -34,17 +35,32 @@ SetFeatures set_features_of(const FeatureExtractor& network, std::int64_t count,
                      std::to_string(batch));
   }
   FeatureStatistics statistics;
+  FeatureStatistics spatial;
   std::vector<Tensor> neighbours;
+  std::vector<Tensor> logits;
   progress.start(task, count, "images");
   for (std::int64_t begin = 0; begin < count; begin += batch) {
     const std::int64_t end = std::min(count, begin + batch);
     ImageFeatures found = network.extract(images_of(begin, end));
     statistics.add(found.moments);
     neighbours.push_back(std::move(found.neighbours));
+    if (found.spatial.defined()) {
+      spatial.add(found.spatial);
+    }
+    if (found.logits.defined()) {
+      logits.push_back(std::move(found.logits));
+    }
     progress.advance(end - begin);
   }
   progress.finish();
-  return {statistics.moments(), at::cat(neighbours)};
+  SetFeatures features{statistics.moments(), at::cat(neighbours)};
+  if (spatial.count() > 0) {
+    features.spatial = spatial.moments();
+  }
+  if (!logits.empty()) {
+    features.logits = at::cat(logits);
+  }
+  return features;
 }
 
 /// The same for images [n, C, H, W] uint8 in memory.
@@ -67,8 +83,45 @@ inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet&
   return set_features_of(network, images.size(), part, batch, task, progress);
 }
 
-/// Names the features of these images by this network at this resolution, computed on this kind of
-/// device: 16 hexadecimal digits.
+/// The same for an archive. Where its moments are those of this network's features they are taken
+/// from the file; an archive without images then has no neighbours. InputError if it has neither
+/// images nor such moments.
+inline SetFeatures set_features(const FeatureExtractor& network, const ReferenceBatch& archive,
+                                std::int64_t batch, const std::string& task, Progress& progress) {
+  const bool stored = network.shares_published_moments() && archive.moments();
+  SetFeatures features;
+  if (archive.size() > 0) {
+    const auto part = [&](std::int64_t begin, std::int64_t end) {
+      return archive.images(begin, end);
+    };
+    features = set_features_of(network, archive.size(), part, batch, task, progress);
+  } else if (stored) {
+    features.neighbours = at::empty({0, archive.moments()->mean.numel()});
+  } else {
+    throw InputError(archive.path().string() +
+                     ": expected images (arr_0), found the moments of another network's features "
+                     "alone");
+  }
+  if (stored) {
+    features.moments = *archive.moments();
+    features.spatial = archive.spatial_moments().value_or(features.spatial);
+  }
+  return features;
+}
+
+/// Names the features of images with this content by this network at this resolution, computed on
+/// this kind of device: 16 hexadecimal digits.
+inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
+                                std::int64_t resolution, const std::string& content,
+                                at::Device device) {
+  const std::string arithmetic =
+      std::string(device.is_cuda() ? "cuda" : "cpu") +
+      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
+  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
+                      hash_of_file(weights) + " " + std::to_string(resolution) + " " + content);
+}
+
+/// The same for the images of a set.
 inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
                                 std::int64_t resolution, const ImageSet& images,
                                 at::Device device) {
@@ -82,13 +135,10 @@ inline std::string features_key(std::string_view network, const std::filesystem:
                                static_cast<std::size_t>(images.image_bytes())});
     }
   }
-  const std::string arithmetic =
-      std::string(device.is_cuda() ? "cuda" : "cpu") +
-      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
-  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
-                      hash_of_file(weights) + " " + std::to_string(resolution) + " " +
+  return features_key(network, weights, resolution,
                       std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
-                      std::to_string(images.width) + " " + content);
+                          std::to_string(images.width) + " " + content,
+                      device);
 }
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.
@@ -98,12 +148,19 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
   }
   try {
     const SafetensorsFile file{path};
-    SetFeatures found;
-    found.moments.mean = to_tensor(file, "mean");
-    const std::int64_t width = found.moments.mean.numel();
-    found.moments.covariance = to_tensor(file, "covariance", {width, width});
-    found.moments.count = to_tensor(file, "count").item<std::int64_t>();
-    found.neighbours = to_tensor(file, "neighbours");
+    const std::int64_t count = to_tensor(file, "count").item<std::int64_t>();
+    const auto moments = [&](const std::string& prefix) {
+      const Tensor mean = to_tensor(file, prefix + "mean");
+      const std::int64_t width = mean.numel();
+      return FeatureMoments{mean, to_tensor(file, prefix + "covariance", {width, width}), count};
+    };
+    SetFeatures found{moments(""), to_tensor(file, "neighbours")};
+    if (file.has("spatial.mean")) {
+      found.spatial = moments("spatial.");
+    }
+    if (file.has("logits")) {
+      found.logits = to_tensor(file, "logits");
+    }
     return found;
   } catch (const InputError&) {
     return std::nullopt; // a cache: it is computed again, and written over
@@ -112,10 +169,19 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
 
 /// Stores features for load_features, atomically.
 inline void save_features(const std::filesystem::path& path, const SetFeatures& features) {
-  save_tensors(path, {{"mean", features.moments.mean},
-                      {"covariance", features.moments.covariance},
-                      {"count", at::tensor({features.moments.count}, at::kLong)},
-                      {"neighbours", features.neighbours}});
+  std::vector<std::pair<std::string, Tensor>> tensors = {
+      {"mean", features.moments.mean},
+      {"covariance", features.moments.covariance},
+      {"count", at::tensor({features.moments.count}, at::kLong)},
+      {"neighbours", features.neighbours}};
+  if (features.spatial.mean.defined()) {
+    tensors.emplace_back("spatial.mean", features.spatial.mean);
+    tensors.emplace_back("spatial.covariance", features.spatial.covariance);
+  }
+  if (features.logits.defined()) {
+    tensors.emplace_back("logits", features.logits);
+  }
+  save_tensors(path, tensors);
 }
 
 } // namespace d2c

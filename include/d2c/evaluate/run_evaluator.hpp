@@ -2,8 +2,10 @@
 /// Runs the evaluating stage: samples, kept images and held-out images in, metrics.json out.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,8 +28,11 @@
 #include <d2c/evaluate/efficientnet_lite0_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/inception_measures.hpp>
+#include <d2c/evaluate/inception_v3_features.hpp>
 #include <d2c/evaluate/judged_features.hpp>
 #include <d2c/evaluate/measures.hpp>
+#include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/evaluate/reference_features.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -58,17 +63,32 @@ inline Tensor training_images(const StageContext& context) {
   return image_tensor(images, subset_indices(chosen / "subset.csv", images));
 }
 
+/// The images of a file, mapped read-only: a batch is read when it is looked at, so many samples
+/// are never in memory at once.
+inline Tensor mapped_images(const std::shared_ptr<const SafetensorsFile>& file) {
+  const SafetensorsEntry& entry = file->entry("images");
+  if (entry.dtype != DType::U8 || entry.bytes.empty()) {
+    return to_tensor(*file, "images"); // refused by its caller
+  }
+  auto* bytes = const_cast<std::byte*>(entry.bytes.data()); // from_blob asks for it; only read
+  return at::from_blob(
+      bytes, entry.shape, [file](void*) {}, at::kByte);
+}
+
 template <class = Once>
 JudgedImages judged_images(const StageContext& context) {
   JudgedImages images;
-  const SafetensorsFile samples{context.artifacts.at<Samples>() / "samples.safetensors"};
-  images.samples = to_tensor(samples, "images");
+  const auto samples = std::make_shared<const SafetensorsFile>(context.artifacts.at<Samples>() /
+                                                               "samples.safetensors");
+  images.samples = mapped_images(samples);
   images.training = training_images(context);
-  images.held_out = context.images(Split::test);
+  if (context.section<EvaluateConfig>().reference.empty()) {
+    images.held_out = context.images(Split::test);
+  }
   if (images.samples.scalar_type() != at::kByte || images.samples.dim() != 4 ||
       images.samples.sizes().slice(1) != images.training.sizes().slice(1)) {
     throw InputError(
-        samples.path().string() + ": expected images of uint8 as large as the training images, " +
+        samples->path().string() + ": expected images of uint8 as large as the training images, " +
         c10::str(images.training.sizes().slice(1)) + ", found " + c10::str(images.samples.sizes()));
   }
   return images;
@@ -79,17 +99,23 @@ template <class = Once>
 JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view name,
                                const JudgedImages& images, StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
-  const auto cache =
-      context.out.parent_path() / ("features-" +
-                                   features_key(name, network.file(), config.resolution,
-                                                images.held_out, device_from(context.device)) +
-                                   ".safetensors");
+  const at::Device device = device_from(context.device);
+  const std::string key =
+      config.reference.empty()
+          ? features_key(name, network.file(), config.resolution, images.held_out, device)
+          : features_key(name, network.file(), config.resolution, hash_of_file(config.reference),
+                         device);
+  const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
   JudgedFeatures features;
   if (auto stored = load_features(cache)) {
     features.held_out = std::move(*stored);
   } else {
-    features.held_out = set_features(network, images.held_out, config.batch,
-                                     "features of held-out images", context.progress);
+    const std::string task = "features of held-out images";
+    features.held_out =
+        config.reference.empty()
+            ? set_features(network, images.held_out, config.batch, task, context.progress)
+            : set_features(network, ReferenceBatch{config.reference}, config.batch, task,
+                           context.progress);
     save_features(cache, features.held_out);
   }
   features.samples =
@@ -142,7 +168,12 @@ void write_judgement(const JudgedImages& images, const Judgement& judgement,
   nlohmann::ordered_json numbers = judgement.numbers;
   numbers["images"] = images.training.size(0);
   numbers["samples"] = images.samples.size(0);
-  numbers["held_out"] = images.held_out.size();
+  if (config.reference.empty()) {
+    numbers["held_out"] = images.held_out.size();
+  } else {
+    numbers["held_out"] = ReferenceBatch{config.reference}.size();
+    numbers["reference"] = std::filesystem::path(config.reference).filename().string();
+  }
   numbers["resolution"] = config.resolution;
   numbers["neighbours"] = config.neighbours;
   if (judgement.nearest) {
@@ -157,7 +188,8 @@ D2C_COMPILED_ONCE(void write_judgement<>(const JudgedImages&, const Judgement&, 
 /// Writes `metrics.json` and, if a metric looked for neighbours, `neighbours.safetensors` into the
 /// stage's folder. Features of the held-out images are kept beside the stage's folder, in
 /// `features-<key>.safetensors`, for other arms. InputError if samples and images differ in size or
-/// the weights of a feature network are missing.
+/// the weights of a feature network are missing. With [evaluate] reference the images of that
+/// archive stand for the held-out ones.
 template <class... Policies>
 void run_stage(const Evaluator<Policies...>&, StageContext& context) {
   const detail::JudgedImages images = detail::judged_images(context);
@@ -181,8 +213,18 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
                    std::string("expected ") + expected + ", found " + std::to_string(found));
     }
   };
+  if (!config.reference.empty() && !std::filesystem::is_regular_file(config.reference)) {
+    problems.add("[evaluate] reference", "expected a NumPy archive with images or moments, found "
+                                         "no file \"" +
+                                             config.reference + "\"");
+  }
   expect(config.resolution >= 32, "resolution", "at least 32 pixels", config.resolution);
   expect(config.neighbours >= 1, "neighbours", "at least 1", config.neighbours);
+  expect(config.density_neighbours >= 1, "density_neighbours", "at least 1",
+         config.density_neighbours);
+  expect(config.kid_subsets >= 1, "kid_subsets", "at least 1", config.kid_subsets);
+  expect(config.kid_subset_size >= 2, "kid_subset_size", "at least 2 images",
+         config.kid_subset_size);
   expect(config.copy_percentile >= 0 && config.copy_percentile <= 100, "copy_percentile",
          "a number from 0 to 100", config.copy_percentile);
   expect(config.batch >= 1, "batch", "at least 1 image per batch", config.batch);

@@ -1,0 +1,309 @@
+#pragma once
+/// The autoencoder of Stable Diffusion for inference, from files in each of its three spellings.
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/data/latent_posterior.hpp>
+#include <d2c/data/sd_vae_shape.hpp>
+#include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Encoder and decoder of the KL autoencoder (Rombach et al. 2022) as diffusers' AutoencoderKL runs
+/// them: group norm with eps 1e-6, SiLU, one attention head over all places in the middle, zeros
+/// only to the right and below where the encoder halves, nearest neighbours where the decoder
+/// doubles. Computes in float32.
+class SDVaeNetwork {
+public:
+  /// Reads the network from a file in any floating type. Throws one InputError that lists each
+  /// tensor that is missing, has another shape, or has no place in a network of this shape.
+  SDVaeNetwork(const WeightsFile& file, const SDVaeShape& shape, at::Device device = at::kCPU)
+      : shape_{shape} {
+    const c10::NoGradGuard no_grad;
+    const SDVaeNames names = sd_vae_names_of(file.names());
+    check(file, names);
+    const auto take = [&](const std::string& name) {
+      return file.read(name).to(device, at::kFloat).contiguous();
+    };
+    const auto affine = [&](const std::string& name) {
+      return Affine{take(name + ".weight"), take(name + ".bias")};
+    };
+    const auto block = [&](const std::string& name) {
+      Block read{affine(name + "norm1"), affine(name + "conv1"), affine(name + "norm2"),
+                 affine(name + "conv2"), std::nullopt};
+      if (file.has(name + names.shortcut() + ".weight")) {
+        read.shortcut = affine(name + names.shortcut());
+      }
+      return read;
+    };
+    for (const SDVaeHalf half : {SDVaeHalf::encoder, SDVaeHalf::decoder}) {
+      const bool down = half == SDVaeHalf::encoder;
+      Half& read = down ? encoder_ : decoder_;
+      read.first = affine(names.first(half));
+      for (int level = 0; level < SDVaeShape::levels; ++level) {
+        Level blocks;
+        for (int i = 0; i < shape.layers + (down ? 0 : 1); ++i) {
+          blocks.blocks.push_back(block(names.block(half, level, i)));
+        }
+        if (level + 1 < SDVaeShape::levels) {
+          blocks.resample = affine(names.resample(half, level));
+        }
+        read.levels.push_back(std::move(blocks));
+      }
+      read.before = block(names.middle(half, 0));
+      read.attention_norm = affine(names.attention_norm(half));
+      std::vector<Tensor> weights;
+      std::vector<Tensor> biases;
+      for (const std::string& map : names.qkv(half)) {
+        weights.push_back(take(map + ".weight").flatten(1));
+        biases.push_back(take(map + ".bias"));
+      }
+      read.qkv = {at::cat(weights), at::cat(biases)};
+      read.attention_output = affine(names.attention_output(half));
+      read.attention_output.weight = read.attention_output.weight.flatten(1);
+      read.after = block(names.middle(half, 1));
+      read.last_norm = affine(names.last_norm(half));
+      read.last = affine(names.last(half));
+      read.quant = affine(names.quant(half));
+    }
+  }
+
+  /// The posterior over latents [n, latent, H/8, W/8] of images [n, 3, H, W] float32 in [-1, 1], H
+  /// and W multiples of 8; on the network's device. With `tile` > 0 images larger than that are
+  /// encoded in overlapping tiles of that many pixels, a multiple of 32. Throws InputError for
+  /// another input.
+  [[nodiscard]] LatentPosterior encode(const Tensor& images, std::int64_t tile = 0) const {
+    constexpr std::int64_t down = SDVaeShape::down;
+    expect(images, SDVaeShape::image_channels, down, "images");
+    const c10::NoGradGuard no_grad;
+    const auto run = [&](const Tensor& part) {
+      return convolve(encoder_forward(part.to(device())), encoder_.quant, 1, 0);
+    };
+    if (!is_tiled(images, tile, 1)) {
+      return LatentPosterior::from_output(run(images));
+    }
+    return LatentPosterior::from_output(tiled(images, tile, tile / down, run));
+  }
+
+  /// Images [n, 3, 8 h, 8 w] float32, about in [-1, 1], of unscaled latents [n, latent, h, w]
+  /// float32; on the network's device. `tile`, in pixels of the image, and errors as for encode.
+  [[nodiscard]] Tensor decode(const Tensor& latents, std::int64_t tile = 0) const {
+    constexpr std::int64_t up = SDVaeShape::down;
+    expect(latents, shape_.latent, 1, "latents");
+    const c10::NoGradGuard no_grad;
+    const auto run = [&](const Tensor& part) {
+      return decoder_forward(convolve(part.to(device()), decoder_.quant, 1, 0));
+    };
+    return is_tiled(latents, tile, up) ? tiled(latents, tile / up, tile, run) : run(latents);
+  }
+
+  [[nodiscard]] const SDVaeShape& shape() const { return shape_; }
+
+  [[nodiscard]] at::Device device() const { return encoder_.first.weight.device(); }
+
+private:
+  struct Affine {
+    Tensor weight;
+    Tensor bias;
+  };
+
+  struct Block {
+    Affine norm1;
+    Affine conv1;
+    Affine norm2;
+    Affine conv2;
+    std::optional<Affine> shortcut;
+  };
+
+  struct Level {
+    std::vector<Block> blocks;
+    std::optional<Affine> resample;
+  };
+
+  struct Half {
+    Affine first;
+    std::vector<Level> levels;
+    Block before;
+    Affine attention_norm;
+    Affine qkv;
+    Affine attention_output;
+    Block after;
+    Affine last_norm;
+    Affine last;
+    Affine quant;
+  };
+
+  void check(const WeightsFile& file, const SDVaeNames& names) const {
+    std::string wrong;
+    const auto note = [&wrong](const std::string& what) {
+      wrong += (wrong.empty() ? "" : "; ") + what;
+    };
+    const auto text = [](const std::vector<std::int64_t>& sizes) {
+      return c10::str(at::IntArrayRef{sizes});
+    };
+    std::set<std::string> known;
+    for (const SDVaeTensor& tensor : sd_vae_tensors(shape_, names)) {
+      known.insert(tensor.name);
+      if (!file.has(tensor.name)) {
+        note("missing " + tensor.name + " " + text(tensor.shape));
+      } else if (file.shape(tensor.name) != tensor.shape) {
+        note("mis-shaped " + tensor.name + ", expected " + text(tensor.shape) + ", found " +
+             text(file.shape(tensor.name)));
+      }
+    }
+    for (const std::string& name : file.names()) {
+      if (name.starts_with(names.prefix) && !known.contains(name) && !names.of_training(name)) {
+        note("unexpected " + name + " " + text(file.shape(name)));
+      }
+    }
+    if (!wrong.empty()) {
+      throw InputError(file.path().string() +
+                       ": expected the weights of Stable Diffusion's autoencoder of widths " +
+                       text({shape_.channels.begin(), shape_.channels.end()}) +
+                       ", found: " + wrong);
+    }
+  }
+
+  static void expect(const Tensor& input, std::int64_t channels, std::int64_t multiple,
+                     const char* what) {
+    if (input.dim() != 4 || input.size(1) != channels || input.size(2) < multiple ||
+        input.size(3) < multiple || input.size(2) % multiple != 0 ||
+        input.size(3) % multiple != 0 || input.scalar_type() != at::kFloat) {
+      throw InputError("SDVae: expected " + std::string(what) + " [n, " + std::to_string(channels) +
+                       ", H, W] of float32" +
+                       (multiple > 1 ? " with H and W multiples of " + std::to_string(multiple)
+                                     : std::string()) +
+                       ", found " + c10::str(input.sizes()) + " of " +
+                       c10::toString(input.scalar_type()));
+    }
+  }
+
+  /// Whether an input, each of whose places is `scale` pixels wide, is larger than a tile.
+  static bool is_tiled(const Tensor& input, std::int64_t tile, std::int64_t scale) {
+    if (tile < 0 || tile % (4 * SDVaeShape::down) != 0) {
+      throw InputError("SDVae: expected tiles of a multiple of 32 pixels, or 0 for none, found " +
+                       std::to_string(tile));
+    }
+    return tile > 0 && (input.size(2) * scale > tile || input.size(3) * scale > tile);
+  }
+
+  static Tensor convolve(const Tensor& x, const Affine& map, std::int64_t stride = 1,
+                         std::int64_t padding = 1) {
+    return at::conv2d(x, map.weight, map.bias, at::IntArrayRef(stride), at::IntArrayRef(padding));
+  }
+
+  [[nodiscard]] Tensor normalise(const Tensor& x, const Affine& norm) const {
+    return at::group_norm(x, shape_.groups, norm.weight, norm.bias, 1e-6);
+  }
+
+  [[nodiscard]] Tensor activate(const Tensor& x, const Affine& norm) const {
+    Tensor y = normalise(x, norm);
+    return at::silu_(y);
+  }
+
+  [[nodiscard]] Tensor pass(const Tensor& x, const Block& block) const {
+    const Tensor inner = convolve(activate(x, block.norm1), block.conv1);
+    Tensor y = convolve(activate(inner, block.norm2), block.conv2);
+    return y.add_(block.shortcut ? convolve(x, *block.shortcut, 1, 0) : x);
+  }
+
+  [[nodiscard]] Tensor attend(const Tensor& x, const Half& half) const {
+    const std::int64_t width = x.size(1);
+    const Tensor places = normalise(x, half.attention_norm).flatten(2).transpose(1, 2);
+    const auto qkv =
+        at::linear(places, half.qkv.weight, half.qkv.bias).unsqueeze(1).split(width, 3);
+    const Tensor mixed = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]).squeeze(1);
+    return at::linear(mixed, half.attention_output.weight, half.attention_output.bias)
+               .transpose(1, 2)
+               .reshape(x.sizes()) +
+           x;
+  }
+
+  [[nodiscard]] Tensor pass_middle(const Tensor& x, const Half& half) const {
+    return pass(attend(pass(x, half.before), half), half.after);
+  }
+
+  [[nodiscard]] Tensor encoder_forward(const Tensor& images) const {
+    Tensor x = convolve(images, encoder_.first);
+    for (const Level& level : encoder_.levels) {
+      for (const Block& block : level.blocks) {
+        x = pass(x, block);
+      }
+      if (level.resample) {
+        x = convolve(at::constant_pad_nd(x, {0, 1, 0, 1}), *level.resample, 2, 0);
+      }
+    }
+    x = pass_middle(x, encoder_);
+    return convolve(activate(x, encoder_.last_norm), encoder_.last);
+  }
+
+  [[nodiscard]] Tensor decoder_forward(const Tensor& latents) const {
+    Tensor x = pass_middle(convolve(latents, decoder_.first), decoder_);
+    for (const Level& level : decoder_.levels) {
+      for (const Block& block : level.blocks) {
+        x = pass(x, block);
+      }
+      if (level.resample) {
+        x = convolve(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}), *level.resample);
+      }
+    }
+    return convolve(activate(x, decoder_.last_norm), decoder_.last);
+  }
+
+  /// `run` on tiles of `side` places of the input, which overlap by a quarter, put together from
+  /// results of `result_side` places that fade into each other over a quarter: first from above,
+  /// then from the left, as diffusers blends them.
+  template <class Run>
+  static Tensor tiled(const Tensor& input, std::int64_t side, std::int64_t result_side,
+                      const Run& run) {
+    const std::int64_t step = side - side / 4;
+    const std::int64_t fade = result_side / 4;
+    const std::int64_t keep = result_side - fade;
+    std::vector<Tensor> strips;
+    std::vector<Tensor> above;
+    for (std::int64_t y = 0; y < input.size(2); y += step) {
+      std::vector<Tensor> row;
+      std::vector<Tensor> kept;
+      for (std::int64_t x = 0; x < input.size(3); x += step) {
+        const Tensor tile = run(input.slice(2, y, y + side).slice(3, x, x + side).contiguous());
+        if (!above.empty()) {
+          fade_in(above[row.size()], tile, 2, fade);
+        }
+        if (!row.empty()) {
+          fade_in(row.back(), tile, 3, fade);
+        }
+        kept.push_back(tile.slice(2, 0, keep).slice(3, 0, keep));
+        row.push_back(tile);
+      }
+      strips.push_back(at::cat(kept, 3));
+      above = std::move(row);
+    }
+    return at::cat(strips, 2);
+  }
+
+  /// Lets the beginning of `tile` along `dim` come out of the end of `before`.
+  static void fade_in(const Tensor& before, const Tensor& tile, std::int64_t dim,
+                      std::int64_t most) {
+    const std::int64_t extent = std::min({before.size(dim), tile.size(dim), most});
+    const Tensor ramp = at::arange(extent, tile.options()).div_(static_cast<double>(extent));
+    const Tensor share = dim == 2 ? ramp.view({extent, 1}) : ramp;
+    const Tensor end = before.narrow(dim, before.size(dim) - extent, extent);
+    Tensor start = tile.narrow(dim, 0, extent);
+    start.mul_(share).add_(end * (1 - share));
+  }
+
+  SDVaeShape shape_;
+  Half encoder_;
+  Half decoder_;
+};
+
+} // namespace d2c

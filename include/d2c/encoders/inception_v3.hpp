@@ -1,0 +1,23 @@
+#pragma once
+/// The feature network of FID as a type: its facts. The network is
+/// encoders/inception_v3_network.hpp.
+
+#include <string_view>
+
+#include <d2c/core/fixed_string.hpp>
+#include <d2c/encoders/inception_v3_resize.hpp>
+
+namespace d2c {
+
+/// The Inception-v3 of 2015-12-05 with 1008 classes that FID is defined on (Heusel et al. 2017):
+/// 2048 pooled features for moments and neighbours, 2023 spatial ones and class scores without
+/// bias. Not torchvision's network, whose weights and pools differ.
+template <InceptionResizePolicy Resize = TensorFlowResize>
+struct InceptionV3 {
+  using resize = Resize;
+  static constexpr auto text = "InceptionV3<" + Resize::text + ">";
+  static constexpr std::string_view name = text;
+  static constexpr int width = 2048;
+};
+
+} // namespace d2c

@@ -1,0 +1,147 @@
+#pragma once
+/// T5 as a text encoder: its files, tokenizer and network in one object.
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <d2c/attach/attach_config.hpp>
+#include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/encoders/sentencepiece.hpp>
+#include <d2c/encoders/t5.hpp>
+#include <d2c/encoders/t5_network.hpp>
+#include <d2c/encoders/t5_tensors.hpp>
+#include <d2c/encoders/text_encoder.hpp>
+#include <d2c/io/shard_index.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Prompts to the last hidden states of a T5 encoder; the end token counts as a token of the text.
+class T5Encoder final : public TextEncoder {
+public:
+  /// Reads the weights (safetensors, PyTorch, or the index of shards) and `spiece.model`. Throws
+  /// InputError where one is missing or holds something else.
+  T5Encoder(const std::filesystem::path& weights, const std::filesystem::path& vocabulary,
+            const T5Shape& shape, std::int64_t tokens, at::Device device)
+      : T5Encoder{WeightsFile{weights}, vocabulary, shape, tokens, device} {}
+
+  [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
+    const auto n = static_cast<std::int64_t>(prompts.size());
+    const Tensor ids = at::empty({n, tokens_}, at::kLong);
+    const Tensor mask = at::empty({n, tokens_}, at::kLong);
+    auto* id = ids.mutable_data_ptr<std::int64_t>();
+    auto* here = mask.mutable_data_ptr<std::int64_t>();
+    for (const std::string& prompt : prompts) {
+      const auto text = tokenizer_.encode(prompt, static_cast<std::size_t>(tokens_));
+      id = std::copy(text.ids.begin(), text.ids.end(), id);
+      here = std::copy(text.mask.begin(), text.mask.end(), here);
+    }
+    // The inner widths of XXL would take gigabytes for the prompts of a thousand classes at once.
+    constexpr std::int64_t batch = 64;
+    const Tensor states = at::empty({n, tokens_, network_.shape().width}, at::kFloat);
+    for (std::int64_t i = 0; i < n; i += batch) {
+      const std::int64_t end = std::min(n, i + batch);
+      states.slice(0, i, end).copy_(
+          network_.last_hidden_state(ids.slice(0, i, end), mask.slice(0, i, end)));
+    }
+    return {states, mask.to(at::kFloat)};
+  }
+
+  [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
+
+private:
+  T5Encoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
+            const T5Shape& shape, std::int64_t tokens, at::Device device)
+      : files_{weights.files()},
+        tokenizer_{vocabulary},
+        network_{weights, shape, device},
+        tokens_{tokens} {
+    if (tokenizer_.size() > shape.vocabulary) {
+      throw InputError(vocabulary.string() + ": expected at most " +
+                       std::to_string(shape.vocabulary) + " pieces (T5), found " +
+                       std::to_string(tokenizer_.size()));
+    }
+    files_.push_back(vocabulary);
+  }
+
+  std::vector<std::filesystem::path> files_;
+  SentencePiece tokenizer_;
+  T5Network network_;
+  std::int64_t tokens_;
+};
+
+/// Adds a problem for each file that is missing, shards of an index included. No Python package
+/// carries these files.
+template <class = Once>
+void check_t5_files(std::string_view name, const AttachConfig& config, Problems& problems) {
+  const auto expect = [&](const char* place, const std::string& file, const std::string& what) {
+    if (std::filesystem::is_regular_file(file)) {
+      return true;
+    }
+    problems.add(place, "expected " + what + " of " + std::string(name) + ", found " +
+                            (file.empty() ? "no path" : "no file \"" + file + "\""));
+    return false;
+  };
+  constexpr const char* weights = "[attach] text_weights";
+  if (expect(weights, config.text_weights,
+             "a file with the weights (model.safetensors, model.safetensors.index.json or "
+             "pytorch_model.bin)") &&
+      ShardIndex::is_index(config.text_weights)) {
+    try {
+      for (const auto& shard : ShardIndex{config.text_weights}.shards()) {
+        expect(weights, shard.string(), "the shard " + shard.filename().string());
+      }
+    } catch (const InputError& error) {
+      problems.add(weights, error.what());
+    }
+  }
+  expect("[attach] text_vocabulary", config.text_vocabulary, "the vocabulary (spiece.model)");
+}
+D2C_COMPILED_ONCE(void check_t5_files<>(std::string_view, const AttachConfig&, Problems&))
+
+/// The encoder of a shape, from the configured files. Throws InputError if one is missing or holds
+/// something else.
+template <class = Once>
+std::unique_ptr<TextEncoder> make_t5(std::string_view name, const T5Shape& shape,
+                                     std::int64_t tokens, const AttachConfig& config,
+                                     at::Device device) {
+  Problems problems;
+  check_t5_files(name, config, problems);
+  problems.raise();
+  return std::make_unique<T5Encoder>(config.text_weights, config.text_vocabulary, shape, tokens,
+                                     device);
+}
+D2C_COMPILED_ONCE(std::unique_ptr<TextEncoder> make_t5<>(std::string_view, const T5Shape&,
+                                                         std::int64_t, const AttachConfig&,
+                                                         at::Device))
+
+/// A tag with T5Facts and a name.
+template <class Tag>
+concept T5Tag = requires {
+  Tag::name;
+  requires std::derived_from<Tag, T5Facts<Tag::shape>>;
+};
+
+/// The encoder that a tag with T5Facts names. Errors as above.
+template <T5Tag Tag>
+std::unique_ptr<TextEncoder> make_encoder(Tag, const AttachConfig& config, at::Device device) {
+  return make_t5(Tag::name, Tag::shape, Tag::tokens, config, device);
+}
+
+/// Adds a problem for each file that is missing.
+template <T5Tag Tag>
+void check_encoder(Tag, const AttachConfig& config, Problems& problems) {
+  check_t5_files(Tag::name, config, problems);
+}
+
+} // namespace d2c

@@ -1,0 +1,189 @@
+#pragma once
+/// The encoder networks of T5 for inference, from the published files.
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/encoders/t5_tensors.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// An encoder of T5 (Raffel et al. 2020) in float32: pre-norm blocks without bias, RMS norm with
+/// eps 1e-6, attention without scaling and with one learned bias by relative position for all
+/// blocks, ReLU or tanh-GEGLU. Follows transformers' T5EncoderModel.
+class T5Network {
+public:
+  /// Reads the network from a whole file or an index of shards, in any floating type (float16 is
+  /// for storage alone: T5's activations exceed its range). The decoder of a whole model is left
+  /// out. Throws one InputError that lists each tensor that is missing, has another shape, or has
+  /// no place in a network of this shape.
+  T5Network(const WeightsFile& file, const T5Shape& shape, at::Device device = at::kCPU)
+      : shape_{shape} {
+    const c10::NoGradGuard no_grad;
+    check(file);
+    const auto take = [&](std::string_view name) {
+      return file.read(name).to(device, at::kFloat).contiguous();
+    };
+    words_ = take(embedding_name(file));
+    check_alias(file);
+    position_bias_ = take(T5Names::position_bias);
+    for (int i = 0; i < shape.layers; ++i) {
+      const auto rows = [&](std::vector<std::string> names) {
+        std::vector<Tensor> parts;
+        for (const std::string& name : names) {
+          parts.push_back(take(name));
+        }
+        return parts.size() == 1 ? parts.front() : at::cat(parts);
+      };
+      blocks_.push_back(
+          {take(T5Names::norm(i, 0)),
+           rows({T5Names::attention(i, 'q'), T5Names::attention(i, 'k'),
+                 T5Names::attention(i, 'v')}),
+           take(T5Names::attention(i, 'o')), take(T5Names::norm(i, 1)),
+           shape.gated ? rows({T5Names::feed_forward(i, "wi_0"), T5Names::feed_forward(i, "wi_1")})
+                       : rows({T5Names::feed_forward(i, "wi")}),
+           take(T5Names::feed_forward(i, "wo"))});
+    }
+    last_norm_ = take(T5Names::last_norm);
+  }
+
+  /// The last hidden states [n, L, width] float32 of token ids [n, L] (int64) with mask [n, L] (1:
+  /// a token, 0: padding, which no token attends to). Throws InputError for other shapes.
+  [[nodiscard]] Tensor last_hidden_state(const Tensor& ids, const Tensor& mask) const {
+    if (ids.dim() != 2 || ids.sizes() != mask.sizes() || ids.scalar_type() != at::kLong) {
+      throw InputError("T5: expected ids of int64 and mask of one shape [n, L], found " +
+                       c10::str(ids.sizes()) + " of " + c10::toString(ids.scalar_type()) + " and " +
+                       c10::str(mask.sizes()));
+    }
+    const c10::NoGradGuard no_grad;
+    const auto device = words_.device();
+    const std::int64_t n = ids.size(0);
+    const std::int64_t length = ids.size(1);
+    const std::int64_t heads = shape_.heads;
+    const Tensor bias =
+        position_bias(length) + (1.0 - mask.to(device, at::kFloat)).view({n, 1, 1, length}) *
+                                    static_cast<double>(std::numeric_limits<float>::lowest());
+    Tensor x = at::embedding(words_, ids.to(device));
+    for (const Block& block : blocks_) {
+      const Tensor qkv = at::linear(normalise(x, block.norm1), block.qkv)
+                             .view({n, length, 3, heads, shape_.key_width})
+                             .permute({2, 0, 3, 1, 4});
+      const Tensor weights = at::softmax(at::matmul(qkv[0], qkv[1].transpose(2, 3)).add_(bias), -1);
+      const Tensor mixed =
+          at::matmul(weights, qkv[2]).transpose(1, 2).reshape({n, length, shape_.inner()});
+      x = x + at::linear(mixed, block.output);
+      x = x +
+          at::linear(activated(at::linear(normalise(x, block.norm2), block.first)), block.second);
+    }
+    return normalise(x, last_norm_);
+  }
+
+  /// The bias [1, heads, L, L] that every block adds to the attention of a query (row) to a key.
+  [[nodiscard]] Tensor position_bias(std::int64_t length) const {
+    const c10::NoGradGuard no_grad;
+    const Tensor buckets = at::empty({length, length}, at::kLong);
+    auto* out = buckets.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t query = 0; query < length; ++query) {
+      for (std::int64_t key = 0; key < length; ++key) {
+        *out++ = t5_bucket(key - query);
+      }
+    }
+    return at::embedding(position_bias_, buckets.to(position_bias_.device()))
+        .permute({2, 0, 1})
+        .unsqueeze(0);
+  }
+
+  [[nodiscard]] const T5Shape& shape() const { return shape_; }
+
+private:
+  struct Block {
+    Tensor norm1;
+    Tensor qkv; ///< [3 inner, width]
+    Tensor output;
+    Tensor norm2;
+    Tensor first; ///< [hidden, width]; gated: the activated rows, then the others
+    Tensor second;
+  };
+
+  static Tensor normalise(const Tensor& x, const Tensor& weight) {
+    return weight * (x * at::rsqrt(x.square().mean({-1}, true) + 1e-6));
+  }
+
+  [[nodiscard]] Tensor activated(const Tensor& x) const {
+    if (!shape_.gated) {
+      return at::relu(x);
+    }
+    return at::gelu(x.slice(-1, 0, shape_.hidden), "tanh").mul_(x.slice(-1, shape_.hidden));
+  }
+
+  static std::string_view embedding_name(const WeightsFile& file) {
+    return file.has(T5Names::embedding) || !file.has(T5Names::embedding_alias)
+               ? T5Names::embedding
+               : T5Names::embedding_alias;
+  }
+
+  /// Both names mean one tensor, so two different ones are no T5.
+  void check_alias(const WeightsFile& file) const {
+    if (file.has(T5Names::embedding) && file.has(T5Names::embedding_alias) &&
+        !at::equal(words_.to(at::kCPU), file.read(T5Names::embedding_alias).to(at::kFloat))) {
+      throw InputError(file.path().string() + ": expected " + std::string(T5Names::embedding) +
+                       " and " + std::string(T5Names::embedding_alias) +
+                       " to be one tensor (T5), found two different ones");
+    }
+  }
+
+  void check(const WeightsFile& file) const {
+    std::string wrong;
+    const auto note = [&wrong](const std::string& what) {
+      wrong += (wrong.empty() ? "" : "; ") + what;
+    };
+    const auto text = [](const std::vector<std::int64_t>& sizes) {
+      return c10::str(at::IntArrayRef{sizes});
+    };
+    std::set<std::string, std::less<>> known;
+    const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+      known.insert(name);
+      if (!file.has(name)) {
+        note("missing " + name + " " + text(shape));
+      } else if (file.shape(name) != shape) {
+        note("mis-shaped " + name + ", expected " + text(shape) + ", found " +
+             text(file.shape(name)));
+      }
+    };
+    const auto tensors = t5_tensors(shape_);
+    for (const T5Tensor& tensor : tensors) {
+      const bool words = tensor.name == T5Names::embedding;
+      expect(words ? std::string(embedding_name(file)) : tensor.name, tensor.shape);
+      if (words && file.has(T5Names::embedding_alias)) {
+        expect(std::string(T5Names::embedding_alias), tensor.shape);
+      }
+    }
+    for (const std::string& name : file.names()) {
+      if (!known.contains(name) && !T5Names::of_decoder(name)) {
+        note("unexpected " + name + " " + text(file.shape(name)));
+      }
+    }
+    if (!wrong.empty()) {
+      throw InputError(file.path().string() + ": expected the weights of a T5 encoder of width " +
+                       std::to_string(shape_.width) + " with " + std::to_string(shape_.layers) +
+                       " blocks and " + (shape_.gated ? "GEGLU (1.1)" : "ReLU (1.0)") +
+                       ", found: " + wrong);
+    }
+  }
+
+  T5Shape shape_;
+  Tensor words_;
+  Tensor position_bias_; // [buckets, heads]
+  std::vector<Block> blocks_;
+  Tensor last_norm_;
+};
+
+} // namespace d2c

@@ -1,0 +1,91 @@
+#pragma once
+/// Inception-v3 as a feature network for evaluation.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/encoders/inception_v3.hpp>
+#include <d2c/encoders/inception_v3_network.hpp>
+#include <d2c/encoders/inception_v3_resize.hpp>
+#include <d2c/evaluate/evaluate_config.hpp>
+#include <d2c/evaluate/feature_extractor.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Moments and neighbours of the 2048 pooled features, with the spatial features and class scores
+/// beside them; images are resized to 299 pixels whatever [evaluate] resolution is.
+class InceptionV3Features final : public FeatureExtractor {
+public:
+  InceptionV3Features(const std::filesystem::path& weights, InceptionResize resize,
+                      at::Device device)
+      : file_{weights}, network_{WeightsFile{weights}, device}, resize_{resize} {}
+
+  [[nodiscard]] ImageFeatures extract(const Tensor& images) const override {
+    const auto found = network_.forward(network_.prepare(images, resize_));
+    const Tensor pool = found.pool.to(at::kCPU);
+    return {pool, pool, found.spatial.to(at::kCPU), found.logits.to(at::kCPU)};
+  }
+
+  [[nodiscard]] bool shares_published_moments() const override {
+    return resize_ == InceptionResize::tensorflow;
+  }
+
+  [[nodiscard]] std::filesystem::path file() const override { return file_; }
+
+private:
+  std::filesystem::path file_;
+  InceptionV3Network network_;
+  InceptionResize resize_;
+};
+
+/// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
+/// Python package carries these weights.
+inline std::string inception_v3_file_problem(const EvaluateConfig& config) {
+  const std::string& file = config.inception_weights;
+  if (std::filesystem::is_regular_file(file)) {
+    return {};
+  }
+  return "expected a file with the Inception weights of FID "
+         "(pt_inception-2015-12-05-6726825d.pth), found " +
+         (file.empty() ? "no path" : "no file \"" + file + "\"");
+}
+
+/// The network, from [evaluate] inception_weights. Throws InputError if the file is missing or
+/// holds another network.
+template <class = Once>
+std::unique_ptr<FeatureExtractor>
+make_inception_v3(InceptionResize resize, const EvaluateConfig& config, at::Device device) {
+  const std::string problem = inception_v3_file_problem(config);
+  if (!problem.empty()) {
+    throw InputError("evaluate.inception_weights: " + problem);
+  }
+  return std::make_unique<InceptionV3Features>(config.inception_weights, resize, device);
+}
+D2C_COMPILED_ONCE(std::unique_ptr<FeatureExtractor> make_inception_v3<>(InceptionResize,
+                                                                        const EvaluateConfig&,
+                                                                        at::Device))
+
+/// The network that a tag names. Errors as above.
+template <class Resize>
+std::unique_ptr<FeatureExtractor>
+make_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config, at::Device device) {
+  return make_inception_v3(Resize::rule, config, device);
+}
+
+/// Adds a problem if the weights are missing; reads nothing.
+template <class Resize>
+void check_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config,
+                             Problems& problems) {
+  const std::string problem = inception_v3_file_problem(config);
+  if (!problem.empty()) {
+    problems.add("[evaluate] inception_weights", problem);
+  }
+}
+
+} // namespace d2c

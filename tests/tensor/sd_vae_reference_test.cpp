@@ -1,0 +1,402 @@
+// Oracle: diffusers' AutoencoderKL on seeded weights, run by tests/reference/sd_vae.py, which also
+// writes the weights in the three published spellings.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <catch.hpp>
+#include <nlohmann/json.hpp>
+#include <scratch_folder.hpp>
+#include <stage_bench.hpp>
+
+#include <d2c/app/source_data.hpp>
+#include <d2c/attach/pack_file.hpp>
+#include <d2c/attach/run_attacher.hpp>
+#include <d2c/core/rng.hpp>
+#include <d2c/data/image_folder.hpp>
+#include <d2c/data/latent.hpp>
+#include <d2c/data/repa_latents.hpp>
+#include <d2c/data/sd_vae_codec.hpp>
+#include <d2c/data/sd_vae_network.hpp>
+#include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/data/source.hpp>
+#include <d2c/diffusion/euler.hpp>
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/network_shape_json.hpp>
+#include <d2c/sample/run_sampler.hpp>
+#include <d2c/select/subset_file.hpp>
+#include <d2c/tensor/random_normal.hpp>
+#include <d2c/tensor/torch.hpp>
+#include <d2c/train/checkpoint.hpp>
+#include <d2c/train/load_training_set.hpp>
+
+namespace test_vae {
+
+using d2c::Tensor;
+
+// The network of the reference: Stable Diffusion's, but narrower.
+struct Narrow {
+  static constexpr d2c::fixed_string text = "Narrow";
+  static constexpr std::string_view name = text;
+  static constexpr std::string_view config_name = "narrow";
+  static constexpr std::string_view weights = "small.safetensors";
+  static constexpr d2c::SDVaeShape shape{.channels = {32, 64, 96, 96}};
+  static constexpr int image_channels = 3;
+  static constexpr int channels = 4;
+  static constexpr int down = 8;
+};
+
+// Tokens: the mean of the image.
+struct Mean {
+  using role = d2c::roles::vision_encoder;
+  static constexpr std::string_view name = "Mean";
+  static constexpr int tokens = 1;
+  static constexpr int width = 1;
+  static constexpr auto provides = d2c::set_of<d2c::VisualTokens>;
+};
+
+struct MeanEncoder : d2c::VisionEncoder {
+  Tensor patch_tokens(const Tensor& images) const override {
+    return images.to(at::kFloat).flatten(1).mean(1).view({-1, 1, 1});
+  }
+
+  std::vector<std::filesystem::path> files() const override { return {}; }
+};
+
+inline std::unique_ptr<d2c::VisionEncoder> make_encoder(Mean, const d2c::AttachConfig&,
+                                                        at::Device) {
+  return std::make_unique<MeanEncoder>();
+}
+
+} // namespace test_vae
+
+namespace {
+
+using namespace d2c;
+using Catch::Matchers::Contains;
+using test_vae::Narrow;
+using NarrowSource = Source<ImageFolder<2, 32, 48>, Latent<Narrow>>;
+
+std::filesystem::path folder() {
+  const char* root = std::getenv("D2C_REFERENCE_DIR");
+  if (root == nullptr) {
+    FAIL("D2C_REFERENCE_DIR must name the folder that tests/reference/sd_vae.py wrote to");
+  }
+  return std::filesystem::path(root) / "sd_vae";
+}
+
+Tensor expected(const std::string& name) {
+  static const SafetensorsFile file{folder() / "sd_vae.safetensors"};
+  return to_tensor(file, name);
+}
+
+/// The largest difference of any channel, in units of the channel's largest value: the clamped
+/// channels are far larger than the others.
+double relative(const Tensor& found, const Tensor& wanted) {
+  REQUIRE(found.sizes() == wanted.sizes());
+  REQUIRE(wanted.dim() == 4);
+  return ((found - wanted).abs().amax({0, 2, 3}) / wanted.abs().amax({0, 2, 3}))
+      .max()
+      .item<double>();
+}
+
+constexpr const char* files[] = {"small.safetensors", "small.deprecated.bin", "small.ckpt",
+                                 "small.ldm.safetensors"};
+
+SDVaeNetwork network(const char* file = files[0]) {
+  return {WeightsFile{folder() / file}, Narrow::shape};
+}
+
+/// The three images of the reference.
+ImageSet three_images(Split) {
+  const Tensor pixels = expected("pixels").contiguous();
+  ImageSet set;
+  set.channels = 3;
+  set.height = 32;
+  set.width = 48;
+  set.class_names = {"one", "two"};
+  set.origin = "three images";
+  set.pixels.assign(pixels.const_data_ptr<std::uint8_t>(),
+                    pixels.const_data_ptr<std::uint8_t>() + pixels.numel());
+  set.labels = {0, 1, 0};
+  set.ids = {"train/0", "train/1", "train/2"};
+  return set;
+}
+
+DataConfig with_weights() {
+  DataConfig config;
+  config.codec_weights = (folder() / files[0]).string();
+  return config;
+}
+
+} // namespace
+
+TEST_CASE("sd-vae reference: mean, logarithm of the variance and images agree in each spelling") {
+  for (const char* file : files) {
+    INFO(file);
+    const SDVaeNetwork read = network(file);
+    const LatentPosterior posterior = read.encode(expected("images"));
+    CHECK(relative(posterior.mean, expected("mean")) < 1e-4);
+    CHECK(relative(posterior.logvar, expected("logvar")) < 1e-4);
+    CHECK(relative(posterior.deviation(), expected("std")) < 1e-4);
+    CHECK(relative(read.decode(expected("latents")), expected("decoded")) < 1e-4);
+    // The clamps of the reference were reached, and nowhere else.
+    CHECK(posterior.logvar.select(1, 1).eq(20).all().item<bool>());
+    CHECK(posterior.logvar.select(1, 2).eq(-30).all().item<bool>());
+    CHECK(posterior.logvar.select(1, 0).abs().max().item<double>() < 15);
+  }
+}
+
+TEST_CASE("sd-vae reference: tiles blend as diffusers blends them") {
+  const SDVaeNetwork read = network();
+  const LatentPosterior tiled = read.encode(expected("large"), 64);
+  CHECK(relative(tiled.mean, expected("tiled.mean")) < 1e-4);
+  CHECK(relative(tiled.logvar, expected("tiled.logvar")) < 1e-4);
+  CHECK(relative(read.decode(expected("large_latents"), 64), expected("tiled.decoded")) < 1e-4);
+  const LatentPosterior whole = read.encode(expected("large"));
+  CHECK(relative(whole.mean, expected("whole.mean")) < 1e-4);
+  CHECK(relative(read.decode(expected("large_latents")), expected("whole.decoded")) < 1e-4);
+  // They differ by more than any tolerance here; images that fit one tile stay whole.
+  CHECK(relative(tiled.mean, whole.mean) > 0.01);
+  CHECK(at::equal(read.encode(expected("images"), 64).mean, read.encode(expected("images")).mean));
+  CHECK_THROWS_WITH(read.encode(expected("large"), 40),
+                    Contains("multiple of 32") && Contains("found 40"));
+  CHECK_THROWS_WITH(read.encode(at::zeros({1, 3, 36, 32})),
+                    Contains("multiples of 8") && Contains("[1, 3, 36, 32]"));
+  CHECK_THROWS_WITH(read.decode(at::zeros({1, 3, 4, 4})), Contains("latents [n, 4, H, W]"));
+}
+
+TEST_CASE("sd-vae reference: the codec encodes, samples and decodes") {
+  const SDVaeCodec codec{folder() / files[0], Narrow::shape};
+  const ImageSet images = three_images(Split::train);
+  const std::vector<std::int64_t> all{0, 1, 2};
+  CHECK((codec.channels(images) == 4 && codec.height(images) == 4 && codec.width(images) == 6));
+  CHECK_FALSE(codec.mirrors());
+  const Tensor latents = codec.encode(images, all);
+  CHECK(relative(latents, expected("scaled")) < 1e-4);
+  const Tensor moments = codec.moments(images, all);
+  CHECK(relative(moments.slice(1, 0, 4), expected("mean")) < 1e-4);
+  CHECK(relative(moments.slice(1, 4), expected("std")) < 1e-4);
+
+  // A sample is mean + deviation * noise, whose sequence belongs to the image; rows and batches do
+  // not matter.
+  const Draw draw{.seed = 9, .stream = Stream::posterior, .step = 3};
+  Tensor noise = at::empty({3, 4, 4, 6});
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    fill_normal({9, Stream::posterior, 3, i}, noise[i].mutable_data_ptr<float>(), 96);
+  }
+  const Tensor samples = codec.sample(images, all, draw);
+  CHECK(relative(samples, (expected("mean") + expected("std") * noise) * 0.18215) < 1e-4);
+  CHECK(at::equal(codec.sample(images, std::vector<std::int64_t>{2, 0}, draw),
+                  samples.index_select(0, at::tensor({2, 0}, at::kLong))));
+  CHECK(at::equal(codec.encode(images, std::vector<std::int64_t>{1}), latents.slice(0, 1, 2)));
+  CHECK(codec.encode(images, {}).sizes() == at::IntArrayRef({0, 4, 4, 6}));
+
+  const Tensor bytes = codec.decode(expected("latents"));
+  const Tensor wrong = (bytes.to(at::kInt) - expected("decoded.bytes").to(at::kInt)).abs();
+  CHECK(bytes.scalar_type() == at::kByte);
+  CHECK(wrong.max().item<int>() <= 1);
+  CHECK(wrong.to(at::kFloat).mean().item<double>() < 1e-3);
+  CHECK(codec.decode(at::zeros({0, 4, 4, 6})).sizes() == at::IntArrayRef({0, 3, 32, 48}));
+  CHECK_THROWS_AS(codec.decode(at::zeros({4, 4, 6})), InputError);
+  CHECK_THROWS_AS(codec.encode(images, std::vector<std::int64_t>{3}), Failure);
+
+  // Tiles of 32 pixels, also by the configuration.
+  DataConfig tiles = with_weights();
+  tiles.codec_tile = 32;
+  const Tensor tiled = make_codec(Latent<Narrow>{}, tiles, "cpu")->encode(images, all);
+  CHECK(relative(tiled, latents) > 0.01);
+  CHECK(relative(tiled, network().encode(expected("images"), 32).mean * 0.18215) < 1e-4);
+}
+
+TEST_CASE("sd-vae reference: attach packs latents, training reads them, sampling decodes") {
+  d2c_test::StageBench bench{
+      three_images, {.classes = 2, .latent_channels = 4, .latent_height = 4, .latent_width = 6}};
+  bench.make_folders("attach", "select", "denoiser", "sample");
+  AttachConfig attach;
+  attach.batch = 2;
+  bench.sections.set(attach);
+  bench.sections.set(DataConfig{});
+
+  // Without weights: named by check, refused when they are needed and not before.
+  Problems problems;
+  check_stage(NarrowSource{}, bench.context, problems);
+  CHECK_THAT(problems.text(),
+             Contains("[data] codec_weights: expected the file with the weights of Latent<Narrow> "
+                      "(small.safetensors), found no path") &&
+                 !Contains("has no network"));
+  const auto without = codec_of(NarrowSource{}, bench.sections, "cpu");
+  CHECK(without->height(three_images(Split::train)) == 4);
+  CHECK_THROWS_WITH(without->decode(at::zeros({1, 4, 4, 6})),
+                    Contains("data.codec_weights: expected a file") && Contains("no path"));
+  DataConfig wrong = with_weights();
+  wrong.codec_tile = 48;
+  bench.sections.set(wrong);
+  Problems tile;
+  check_stage(NarrowSource{}, bench.context, tile);
+  CHECK_THAT(tile.text(), Contains("[data] codec_tile: expected 0 or a multiple of 32 pixels, "
+                                   "found 48") &&
+                              !Contains("codec_weights"));
+
+  bench.sections.set(with_weights());
+  const auto codec = codec_of(NarrowSource{}, bench.sections, "cpu");
+  const auto context = [&](const char* out) {
+    StageContext made{.out = bench.folder / out,
+                      .artifacts = {},
+                      .sections = bench.sections,
+                      .facts = bench.facts,
+                      .images = bench.images,
+                      .codec = *codec,
+                      .device = "cpu",
+                      .seed = 5,
+                      .progress = bench.progress};
+    made.artifacts.set(Subset::name, bench.folder / "select");
+    made.artifacts.set(CondensedPack::name, bench.folder / "attach");
+    made.artifacts.set(Denoiser::name, bench.folder / "denoiser");
+    return made;
+  };
+  write_subset(bench.folder / "select" / "subset.csv",
+               {{"train/2", "", 0, 0}, {"train/1", "", 1, 0}});
+  StageContext attaching = context("attach");
+  run_stage(Attacher<test_vae::Mean>{}, attaching);
+  const PackFile pack{attaching.out};
+  CHECK_FALSE(pack.has_images());
+  const TrainingSet set = load_training_set(attaching, false, true);
+  CHECK(at::equal(set.latents, pack.tensor("latents")));
+  for (std::int64_t row = 0; row < 2; ++row) {
+    // One image of each class, in the pack's own order.
+    const std::int64_t image = set.labels[row].item<std::int64_t>() == 0 ? 2 : 1;
+    CHECK(relative(set.latents.slice(0, row, row + 1),
+                   expected("scaled").slice(0, image, image + 1)) < 1e-4);
+  }
+
+  DiffusionTransformer denoiser({.family = Family::sit,
+                                 .size = {.depth = 1, .width = 16, .heads = 1, .patch = 2},
+                                 .channels = 4,
+                                 .height = 4,
+                                 .width = 6,
+                                 .classes = 2},
+                                at::kCPU, 1);
+  const at::NoGradGuard no_grad;
+  constexpr std::array<std::int64_t, 1> any{0};
+  const Tensor& values = denoiser.parameters().values();
+  values.copy_(random_normal({.step = 77}, any, values.sizes())[0] * 0.2);
+  write_checkpoint(bench.folder / "denoiser" / "final.safetensors",
+                   TrainingState{.step = 1,
+                                 .parameters = denoiser.parameters(),
+                                 .average = values,
+                                 .optimizer = {},
+                                 .text_tokens = {},
+                                 .text_mask = {},
+                                 .network = network_shape_to_json(denoiser.shape()),
+                                 .recipe = "test"},
+                   true);
+  SampleConfig sampling;
+  sampling.images_per_class = 2;
+  sampling.steps = 3;
+  sampling.batch = 3;
+  sampling.grid_per_class = 2;
+  bench.sections.set(sampling);
+  StageContext drawing = context("sample");
+  run_stage(Sampler<Euler>{}, drawing);
+  const SafetensorsFile samples{drawing.out / "samples.safetensors"};
+  const Tensor images = to_tensor(samples, "images");
+  CHECK(images.sizes() == at::IntArrayRef({4, 3, 32, 48}));
+  CHECK(images.to(at::kFloat).std().item<double>() > 1);
+  CHECK(std::filesystem::exists(drawing.out / "grid.png"));
+}
+
+TEST_CASE("sd-vae reference: the latent cache is REPA's, read and written") {
+  const std::vector<std::int64_t> all{0, 1, 2};
+  const RepaLatents theirs{folder() / "vae-sd"};
+  REQUIRE(theirs.size() == 3);
+  CHECK((theirs.label(0) == 0 && theirs.label(1) == 1 && theirs.label(2) == 0));
+  CHECK(at::equal(theirs.moments(all), at::cat({expected("mean"), expected("std")}, 1)));
+  CHECK(theirs.moments(std::vector<std::int64_t>{2}).size(0) == 1);
+
+  const d2c_test::ScratchFolder scratch;
+  const SDVaeCodec codec{folder() / files[0], Narrow::shape};
+  Progress quiet{true};
+  write_repa_latents(scratch / "vae-sd", codec, three_images(Split::train), quiet);
+  // NumPy's own header is as long as ours.
+  CHECK(std::filesystem::file_size(scratch / "vae-sd/00000/img-mean-std-00000002.npy") ==
+        std::filesystem::file_size(folder() / "vae-sd/00000/img-mean-std-00000002.npy"));
+  const RepaLatents ours{scratch / "vae-sd"};
+  CHECK((ours.size() == 3 && ours.label(1) == 1));
+  CHECK(at::equal(ours.moments(all), codec.moments(three_images(Split::train), all)));
+  CHECK(relative(ours.moments(all), theirs.moments(all)) < 1e-4);
+
+  CHECK_THROWS_WITH(RepaLatents{scratch.path()},
+                    Contains("dataset.json") && Contains("found no such file"));
+  const auto list = [&](const std::string& text) {
+    std::ofstream{scratch / "dataset.json"} << text;
+    return RepaLatents{scratch.path()};
+  };
+  CHECK_THROWS_WITH(list("{}"), Contains("found other text"));
+  CHECK_THROWS_WITH(list(R"({"labels": [["../a.npy", 1]]})"), Contains("leads out of the folder"));
+  CHECK_THROWS_WITH(list(R"({"labels": [["a.npy"]]})"), Contains("found the entry"));
+  CHECK_THROWS_AS(list(R"({"labels": [["a.npy", 1]]})").moments(std::vector<std::int64_t>{0}),
+                  InputError);
+}
+
+TEST_CASE("sd-vae: each missing, unexpected and mis-shaped tensor stands in one sentence") {
+  const d2c_test::ScratchFolder scratch;
+  const auto file = scratch / "vae.safetensors";
+  const auto read = [&] { return SDVaeNetwork{WeightsFile{file}, Narrow::shape}; };
+  auto weights = load_safetensors(folder() / files[0]);
+  const auto whole = weights;
+  weights.erase("decoder.up_blocks.2.resnets.0.conv_shortcut.bias");
+  weights.erase("encoder.mid_block.attentions.0.to_k.weight");
+  weights["quant_conv.weight"] = at::zeros({8, 8});
+  weights["encoder.mid_block.attentions.0.key.weight"] = at::zeros({96, 96});
+  save_tensors(file, {weights.begin(), weights.end()});
+  CHECK_THROWS_AS(read(), InputError);
+  CHECK_THROWS_WITH(
+      read(), Contains("vae.safetensors: expected the weights of Stable Diffusion's autoencoder of "
+                       "widths [32, 64, 96, 96], found: missing ") &&
+                  Contains("missing decoder.up_blocks.2.resnets.0.conv_shortcut.bias [64]; ") &&
+                  Contains("missing encoder.mid_block.attentions.0.to_k.weight [96, 96]; ") &&
+                  Contains("mis-shaped quant_conv.weight, expected [8, 8, 1, 1], found [8, 8]; ") &&
+                  Contains("unexpected encoder.mid_block.attentions.0.key.weight [96, 96]"));
+
+  // The published size is part of the type.
+  CHECK_THROWS_WITH((SDVaeNetwork{WeightsFile{folder() / files[2]}, SDVae::shape}),
+                    Contains("mis-shaped state_dict.first_stage_model.encoder.conv_in.weight, "
+                             "expected [128, 3, 3, 3], found [32, 3, 3, 3]") &&
+                        !Contains("missing") && !Contains("diffusion_model"));
+
+  // Types may be narrow.
+  auto narrow = whole;
+  for (auto& [name, tensor] : narrow) {
+    tensor = tensor.to(at::kBFloat16);
+  }
+  save_tensors(file, {narrow.begin(), narrow.end()});
+  const double gap = relative(read().decode(expected("latents")), expected("decoded"));
+  CHECK((gap > 1e-4 && gap < 0.2));
+}
+
+TEST_CASE("sd-vae reference: names and shapes of the published size in each spelling") {
+  std::ifstream text{folder() / "names.json"};
+  const nlohmann::json published = nlohmann::json::parse(text);
+  const std::map<std::string, SDVaeLayout> layouts = {{"diffusers", SDVaeLayout::diffusers},
+                                                      {"deprecated", SDVaeLayout::deprecated},
+                                                      {"ldm", SDVaeLayout::ldm}};
+  for (const auto& [name, layout] : layouts) {
+    INFO(name);
+    std::map<std::string, std::vector<std::int64_t>> ours;
+    for (const SDVaeTensor& tensor : sd_vae_tensors(SDVae::shape, {layout, ""})) {
+      ours[tensor.name] = tensor.shape;
+    }
+    CHECK(ours == published.at(name).get<std::map<std::string, std::vector<std::int64_t>>>());
+  }
+}
