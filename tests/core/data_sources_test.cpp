@@ -400,6 +400,25 @@ TEST_CASE("imagenet: synset folders in order, names from the meta list") {
   CHECK_THAT(problems_of(d2c::ImageNet{}, config), Contains("found \"tench\""));
 }
 
+TEST_CASE("imagenet: a subset has its own classes and size") {
+  using Three = d2c::ImageNetSubset<3, 512>;
+  STATIC_REQUIRE(Three::name == "ImageNetSubset<3, 512>");
+  STATIC_REQUIRE((Three::classes == 3 && Three::height == 512 && Three::width == 512));
+  STATIC_REQUIRE(d2c::DatasetPolicy<Three>);
+  const Folder folder;
+  const auto config = config_at(folder.path());
+  CHECK_THAT(problems_of(Three{}, DataConfig{}), Contains("the folder of ImageNetSubset<3, 512>"));
+  for (const char* synset : {"n02119022", "n01440764", "n01514668"}) {
+    place(folder / "train" / synset / "one.JPEG", flat_png(9, 9, {1, 2, 3}));
+    fs::create_directories(folder / "val" / synset);
+  }
+  CHECK(problems_of(Three{}, config).empty());
+  const auto source = open_images(Three{}, config, Split::train);
+  CHECK(source->class_names() == std::vector<std::string>{"n01440764", "n01514668", "n02119022"});
+  CHECK_THAT(problems_of(d2c::ImageNetSubset<4>{}, config),
+             Contains("expected 4 folders, one for each synset, found 3"));
+}
+
 TEST_CASE("tar: names, folders and the end are as the formats say") {
   const std::string long_name = std::string(120, 'd') + "/file.png";
   const auto path_record = [](const std::string& name) {

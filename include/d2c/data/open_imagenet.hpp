@@ -1,6 +1,7 @@
 #pragma once
 /// Opens and checks ImageNet from the folders of its published archives. Torch-free.
 
+#include <concepts>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -67,7 +68,7 @@ inline std::map<std::string, std::string> read_names(const std::filesystem::path
 }
 
 /// Adds what is wrong with a split's folder, by the names of its class folders alone.
-inline void check_split(const DataConfig& config, Split split, Problems& problems) {
+inline void check_split(int classes, const DataConfig& config, Split split, Problems& problems) {
   const auto folder = split_folder(config, split);
   if (folder.empty()) {
     problems.add("[data] root", split == Split::test
@@ -76,8 +77,8 @@ inline void check_split(const DataConfig& config, Split split, Problems& problem
     return;
   }
   const auto synsets = folders_in(folder);
-  if (synsets.size() != ImageNet::classes) {
-    problems.add(folder.string(), "expected " + std::to_string(ImageNet::classes) +
+  if (static_cast<int>(synsets.size()) != classes) {
+    problems.add(folder.string(), "expected " + std::to_string(classes) +
                                       " folders, one for each synset, found " +
                                       std::to_string(synsets.size()));
   }
@@ -91,19 +92,15 @@ inline void check_split(const DataConfig& config, Split split, Problems& problem
   }
 }
 
-} // namespace imagenet_detail
-
-/// One split as a list: `train` and `val` in [data] root, each with 1000 folders named by synset,
-/// of which the sorted order is the order of the classes. Class names are the first names of
-/// LOC_synset_mapping.txt or synset_words.txt in the root, or else the synsets. Ids are paths
-/// relative to the root.
+/// A split as a list, of a data set of that name with so many classes.
 template <class = Once>
-std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig& config, Split split) {
+std::unique_ptr<ImageFolderSource> open(std::string_view dataset, int classes,
+                                        const DataConfig& config, Split split) {
   Problems problems;
   if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
-    problems.add("[data] root", missing_root(ImageNet::name, config));
+    problems.add("[data] root", missing_root(dataset, config));
   } else {
-    imagenet_detail::check_split(config, split, problems);
+    check_split(classes, config, split, problems);
   }
   problems.raise();
   const auto folder = split_folder(config, split);
@@ -124,17 +121,36 @@ std::unique_ptr<ImageFolderSource> open_images(ImageNet, const DataConfig& confi
   }
   return source;
 }
-D2C_COMPILED_ONCE(std::unique_ptr<ImageFolderSource> open_images<>(ImageNet, const DataConfig&,
-                                                                   Split))
+D2C_COMPILED_ONCE(std::unique_ptr<ImageFolderSource> open<>(std::string_view, int,
+                                                            const DataConfig&, Split))
+
+} // namespace imagenet_detail
+
+/// ImageNet or a subset of it.
+template <class D>
+concept ImageNetDataset = requires {
+  D::name;
+  requires std::derived_from<D, ImageNetFacts<D::classes, D::height>>;
+};
+
+/// One split as a list: `train` and `val` in [data] root, each with one folder for each class,
+/// named by synset, of which the sorted order is the order of the classes. Class names are the
+/// first names of LOC_synset_mapping.txt or synset_words.txt in the root, or else the synsets. Ids
+/// are paths relative to the root.
+template <ImageNetDataset D>
+std::unique_ptr<ImageFolderSource> open_images(D, const DataConfig& config, Split split) {
+  return imagenet_detail::open(D::name, D::classes, config, split);
+}
 
 /// Reports folders that are not there and folders that are no synsets; lists no images.
-inline void check_images(ImageNet, const DataConfig& config, Problems& problems) {
+template <ImageNetDataset D>
+void check_images(D, const DataConfig& config, Problems& problems) {
   if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
-    problems.add("[data] root", missing_root(ImageNet::name, config));
+    problems.add("[data] root", missing_root(D::name, config));
     return;
   }
   for (const Split split : {Split::train, Split::test}) {
-    imagenet_detail::check_split(config, split, problems);
+    imagenet_detail::check_split(D::classes, config, split, problems);
   }
 }
 
