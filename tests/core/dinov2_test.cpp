@@ -13,6 +13,7 @@
 #include <d2c/encoders/dinov2.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/with_class_token.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace {
 
@@ -26,7 +27,7 @@ struct Total {
 
 Total total(const DINOv2Shape& shape) {
   Total sum{0, 0};
-  for (const DINOv2Tensor& tensor : dinov2_tensors(shape, {})) {
+  for (const NamedShape& tensor : dinov2_tensors(shape, {})) {
     ++sum.tensors;
     sum.parameters += tensor.count();
   }
@@ -35,14 +36,14 @@ Total total(const DINOv2Shape& shape) {
 
 std::vector<std::string> names(const DINOv2Shape& shape, const DINOv2Names& layout) {
   std::vector<std::string> list;
-  for (const DINOv2Tensor& tensor : dinov2_tensors(shape, layout)) {
+  for (const NamedShape& tensor : dinov2_tensors(shape, layout)) {
     list.push_back(tensor.name);
   }
   return list;
 }
 
-DINOv2Tensor entry(const DINOv2Shape& shape, const DINOv2Names& layout, const std::string& name) {
-  for (const DINOv2Tensor& tensor : dinov2_tensors(shape, layout)) {
+NamedShape entry(const DINOv2Shape& shape, const DINOv2Names& layout, const std::string& name) {
+  for (const NamedShape& tensor : dinov2_tensors(shape, layout)) {
     if (tensor.name == name) {
       return tensor;
     }

@@ -21,6 +21,7 @@
 #include <d2c/encoders/dinov2_network.hpp>
 #include <d2c/encoders/with_class_token_encoder.hpp>
 #include <d2c/io/tensor_io.hpp>
+#include <d2c/models/named_shape.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -234,7 +235,7 @@ TEST_CASE("dinov2 reference: timm's totals of every published size") {
     for (const bool registers : {false, true}) {
       std::int64_t tensors = 0;
       std::int64_t parameters = 0;
-      for (const DINOv2Tensor& tensor :
+      for (const NamedShape& tensor :
            dinov2_tensors(registers ? with_registers(plain) : plain, {DINOv2Layout::timm, ""})) {
         ++tensors;
         parameters += tensor.count();

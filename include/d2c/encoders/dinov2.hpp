@@ -4,19 +4,21 @@
 #include <string_view>
 
 #include <d2c/core/artifact.hpp>
-#include <d2c/core/fixed_string.hpp>
 #include <d2c/core/roles.hpp>
 #include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
+#include <d2c/encoders/on_grid.hpp>
 
 namespace d2c {
 
 /// What the types below share: Grid x Grid patch tokens of images resized to 14 * Grid pixels. 16
-/// is REPA's grid for images of 256 pixels, 32 for 512. The class token is attached by
+/// is REPA's grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
 /// WithClassToken alone.
 template <DINOv2Shape Shape, int Grid = 16>
 struct DINOv2Facts {
   using role = roles::vision_encoder;
+  template <int Other>
+  using on_grid = DINOv2Facts<Shape, Other>;
   static constexpr DINOv2Shape shape = Shape;
   static constexpr int grid = Grid;
   static constexpr int tokens = Grid * Grid;
@@ -61,14 +63,6 @@ struct DINOv2LRegisters : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shape
 
 struct DINOv2gRegisters : DINOv2Facts<dinov2_shapes::with_registers(dinov2_shapes::g)> {
   static constexpr std::string_view name = "DINOv2gRegisters";
-};
-
-/// One of the encoders above on another grid: OnGrid<DINOv2, 32> for images of 512 pixels.
-template <class Encoder, int Grid>
-struct OnGrid : DINOv2Facts<Encoder::shape, Grid> {
-  static constexpr auto text = "OnGrid<" + fixed_string_of<Encoder::name.size()>(Encoder::name) +
-                               ", " + decimal<Grid>() + ">";
-  static constexpr std::string_view name = text;
 };
 
 } // namespace d2c

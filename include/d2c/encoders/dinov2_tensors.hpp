@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/models/named_shape.hpp>
+
 namespace d2c {
 
 /// A vision transformer of DINOv2 (Oquab et al. 2023; registers: Darcet et al. 2024) on patches of
@@ -54,23 +56,6 @@ constexpr DINOv2Shape with_registers(DINOv2Shape shape) {
 /// Whose names a file uses: the authors' (PyTorch files), those of transformers' Dinov2Model and
 /// Dinov2WithRegistersModel, or timm's.
 enum class DINOv2Layout { facebook, transformers, timm };
-
-/// One tensor of a file.
-struct DINOv2Tensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  bool needed = true; ///< false for the mask token, which inference does not read
-
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const auto extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
-
-  friend bool operator==(const DINOv2Tensor&, const DINOv2Tensor&) = default;
-};
 
 /// The names of one linear map or norm without ".weight" and ".bias": several where the layout
 /// keeps rows of one matrix apart (transformers: query, key and value).
@@ -144,16 +129,16 @@ private:
   }
 };
 
-/// Every tensor of the network under the names of a layout. timm has added the class token's
+/// Every tensor of the network under the names of a layout; inference does not read the mask token.
+/// timm has added the class token's
 /// position to the class token where there are registers, and keeps no mask token.
-inline std::vector<DINOv2Tensor> dinov2_tensors(const DINOv2Shape& shape,
-                                                const DINOv2Names& names) {
+inline std::vector<NamedShape> dinov2_tensors(const DINOv2Shape& shape, const DINOv2Names& names) {
   const std::int64_t width = shape.width;
   const std::int64_t hidden = shape.hidden();
   const std::int64_t inner = shape.swiglu ? 2 * hidden : hidden;
   const bool timm = names.layout == DINOv2Layout::timm;
   const std::int64_t places = shape.positions * shape.positions;
-  std::vector<DINOv2Tensor> list;
+  std::vector<NamedShape> list;
   const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
     const std::int64_t rows = weight.front();
     list.push_back({name + ".weight", std::move(weight)});
