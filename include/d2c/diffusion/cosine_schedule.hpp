@@ -4,26 +4,14 @@
 
 #include <string_view>
 
-#include <d2c/diffusion/ddpm_schedule.hpp>
+#include <d2c/diffusion/ddpm_weights.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
-#include <d2c/diffusion/path_weights.hpp>
 
 namespace d2c {
 
 /// abar = cos^2 with offset .008, beta at most .999 (Nichol & Dhariwal 2021; "squaredcos_cap_v2").
-struct CosineSchedule {
+struct CosineSchedule : DdpmWeights<PathKind::ddpm_cosine> {
   static constexpr std::string_view name = "CosineSchedule";
-  static constexpr PathKind kind = PathKind::ddpm_cosine;
-
-  /// At indices t = 0 .. 999, any shape of B elements: [B, 1, 1, 1]. Derivatives as in path_point.
-  template <class T>
-  [[nodiscard]] static PathWeights<T> at(const T& t) {
-    const DdpmSchedule& schedule = DdpmSchedule::full(kind);
-    const T index = t.reshape({-1});
-    const T alpha = table_at(schedule.sqrt_alpha_bar, index);
-    const T sigma = table_at(schedule.sqrt_one_minus_alpha_bar, index);
-    return {alpha, sigma, sigma.neg(), alpha};
-  }
 };
 
 } // namespace d2c

@@ -1,5 +1,4 @@
 #pragma once
-
 /// The weights of data and noise of a batch, each image at its own time.
 
 namespace d2c {
