@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
 #include <d2c/io/mapped_file.hpp>
 #include <d2c/io/utf8_name.hpp>
 
@@ -43,6 +44,15 @@ inline std::vector<std::string> class_list(const std::filesystem::path& folder, 
                      " class names, one a line, found " + std::to_string(names.size()));
   }
   return names;
+}
+
+/// Reports what class_list refuses.
+inline void check_class_list(const std::filesystem::path& folder, int classes, Problems& problems) {
+  try {
+    class_list(folder, classes);
+  } catch (const InputError& error) {
+    problems.add("[data] root", error.what());
+  }
 }
 
 } // namespace d2c

@@ -166,11 +166,7 @@ void check_images(NpzImages<Sizes...>, const DataConfig& config, Problems& probl
     }
   }
   if (size.classes != 0) {
-    try {
-      class_list(config.root, size.classes);
-    } catch (const InputError& error) {
-      problems.add("[data] root", error.what());
-    }
+    check_class_list(config.root, size.classes, problems);
   }
 }
 

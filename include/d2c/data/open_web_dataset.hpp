@@ -83,11 +83,7 @@ void check_images(WebDataset<Sizes...> tag, const DataConfig& config, Problems& 
     }
   }
   if (size.classes != 0) {
-    try {
-      class_list(config.root, size.classes);
-    } catch (const InputError& error) {
-      problems.add("[data] root", error.what());
-    }
+    check_class_list(config.root, size.classes, problems);
   }
 }
 
