@@ -2,14 +2,13 @@
 // same training cut and resumed. Its equations are compared in reg_reference_test.cpp.
 
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include <catch.hpp>
+#include <loss_rows.hpp>
 #include <scratch_folder.hpp>
 #include <small_training.hpp>
 #include <stage_bench.hpp>
@@ -38,6 +37,7 @@ using namespace d2c;
 namespace {
 
 using d2c_test::content;
+using d2c_test::loss_rows;
 using Folder = d2c_test::ScratchFolder;
 
 /// Two constant classes with patch tokens, and class tokens 3 (black) and -3 (white) that vary with
@@ -74,25 +74,6 @@ FitResult fit_reg(DiffusionTransformer& network, const TrainingSet& set, const T
                                                                          options);
 }
 
-struct Row {
-  double loss = 0;
-  double denoise = 0;
-  double align = 0;
-};
-
-std::vector<Row> rows_of(const std::filesystem::path& path) {
-  std::ifstream table(path);
-  std::string line;
-  std::getline(table, line);
-  std::vector<Row> rows;
-  while (std::getline(table, line)) {
-    Row row;
-    REQUIRE(std::sscanf(line.c_str(), "%*d,%lf,%lf,%lf", &row.loss, &row.denoise, &row.align) == 3);
-    rows.push_back(row);
-  }
-  return rows;
-}
-
 } // namespace
 
 TEST_CASE("reg: the first update's class token loss is that of noise minus token, by hand") {
@@ -104,7 +85,7 @@ TEST_CASE("reg: the first update's class token loss is that of noise minus token
   Folder folder;
   DiffusionTransformer network(entangled_shape(), at::kCPU, 1);
   fit_reg(network, set, config, {.seed = 5, .folder = folder.path()});
-  const auto rows = rows_of(folder / "loss.csv");
+  const auto rows = loss_rows(folder / "loss.csv");
   REQUIRE(rows.size() == 1);
   double expected = 0;
   for (const Visit& visit : DataOrder(5, 12).batch(0, 8)) {
@@ -131,9 +112,9 @@ TEST_CASE("reg: image, alignment and class token are learned together") {
   const TrainingSet set = entangled_set();
   DiffusionTransformer network(entangled_shape(), at::kCPU, 1);
   fit_reg(network, set, config, {.seed = 1, .folder = folder.path()});
-  const auto rows = rows_of(folder / "loss.csv");
+  const auto rows = loss_rows(folder / "loss.csv");
   REQUIRE(rows.size() == 250);
-  const auto of_class = [&](const Row& row) {
+  const auto of_class = [&](const LossRow& row) {
     return (row.loss - row.denoise - 0.5 * row.align) / 0.3;
   };
   CHECK(of_class(rows.front()) > 3); // one plus the tokens' mean square

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include <catch.hpp>
+#include <loss_rows.hpp>
 #include <scratch_folder.hpp>
 #include <small_training.hpp>
 
@@ -38,6 +38,7 @@ namespace {
 using d2c_test::aligned_set;
 using d2c_test::aligned_shape;
 using d2c_test::content;
+using d2c_test::loss_rows;
 using d2c_test::small_set;
 using d2c_test::small_shape;
 using Folder = d2c_test::ScratchFolder;
@@ -50,25 +51,6 @@ TrainConfig short_config() {
   config.log_every = 1;
   config.checkpoint_every = 4;
   return config;
-}
-
-struct Row {
-  double loss = 0;
-  double denoise = 0;
-  double align = 0;
-};
-
-std::vector<Row> rows_of(const fs::path& path) {
-  std::ifstream table(path);
-  std::string line;
-  std::getline(table, line);
-  std::vector<Row> rows;
-  while (std::getline(table, line)) {
-    Row row;
-    REQUIRE(std::sscanf(line.c_str(), "%*d,%lf,%lf,%lf", &row.loss, &row.denoise, &row.align) == 3);
-    rows.push_back(row);
-  }
-  return rows;
 }
 
 /// A flat tensor of what a file holds under `prefix`, in the order of the table.
@@ -169,7 +151,7 @@ TEST_CASE("dispersion: hidden tokens move apart while the images are learned") {
     DiffusionTransformer network(small_shape(), at::kCPU, 1);
     fit<FlowMatching, DispersiveLoss, ClassCondition, AdamW, UniformTime>(
         network, small_set(), config, {.seed = 1, .folder = folder.path()});
-    return rows_of(folder / "loss.csv");
+    return loss_rows(folder / "loss.csv");
   };
   const auto rows = last_rows(0.5);
   CHECK(rows.front().loss == Approx(rows.front().denoise + 0.5 * rows.front().align));
@@ -229,7 +211,7 @@ TEST_CASE("alignment: once it has stopped the denoising loss is all there is") {
   DiffusionTransformer network(aligned_shape(), at::kCPU, 7);
   fit<FlowMatching, REPAAlign, DCEmbedding, AdamW, UniformTime>(
       network, aligned_set(), config, {.seed = 5, .folder = folder.path()});
-  const auto rows = rows_of(folder / "loss.csv");
+  const auto rows = loss_rows(folder / "loss.csv");
   REQUIRE(rows.size() == 12);
   for (std::size_t i = 0; i < 12; ++i) {
     if (i < 8) {
