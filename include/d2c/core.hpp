@@ -51,7 +51,10 @@
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/encoders/inception_v3.hpp>
+#include <d2c/encoders/mae.hpp>
 #include <d2c/encoders/minilm.hpp>
+#include <d2c/encoders/mocov3.hpp>
+#include <d2c/encoders/on_grid.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/with_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>

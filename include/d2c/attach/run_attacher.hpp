@@ -35,8 +35,10 @@
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/encoders/dinov2_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
+#include <d2c/encoders/mae_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
 #include <d2c/encoders/missing_network.hpp>
+#include <d2c/encoders/mocov3_encoder.hpp>
 #include <d2c/encoders/t5_encoder.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/encoders/vision_encoder.hpp>

@@ -1,0 +1,36 @@
+#pragma once
+/// The MAE vision encoder as a type: its facts. The network is
+/// encoders/vision_transformer_network.hpp.
+
+#include <string_view>
+
+#include <d2c/core/artifact.hpp>
+#include <d2c/core/roles.hpp>
+#include <d2c/encoders/class_token_origin.hpp>
+#include <d2c/encoders/mae_tensors.hpp>
+#include <d2c/encoders/on_grid.hpp>
+
+namespace d2c {
+
+/// Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's grid for images of 256
+/// pixels. The class token is attached by WithClassToken alone.
+template <VisionTransformerShape Shape, int Grid = 16>
+struct MAEFacts {
+  using role = roles::vision_encoder;
+  template <int Other>
+  using on_grid = MAEFacts<Shape, Other>;
+  static constexpr VisionTransformerShape shape = Shape;
+  static constexpr int grid = Grid;
+  static constexpr int tokens = Grid * Grid;
+  static constexpr int width = Shape.width;
+  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
+  static constexpr auto provides = set_of<VisualTokens>;
+};
+
+/// ViT-L/16 of the masked autoencoders (He et al. 2022): 16 x 16 patch tokens of width 1024.
+/// Attacher policy of role vision_encoder.
+struct MAE : MAEFacts<mae_shape_L> {
+  static constexpr std::string_view name = "MAE";
+};
+
+} // namespace d2c

@@ -1,0 +1,126 @@
+#pragma once
+/// Plain vision transformers for inference: the networks of MAE and MoCo v3.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/encoders/colour_normalisation.hpp>
+#include <d2c/encoders/learned_positions.hpp>
+#include <d2c/encoders/vision_transformer_layers.hpp>
+#include <d2c/encoders/vision_transformer_tensors.hpp>
+#include <d2c/models/tensor_differences.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// A vision transformer as timm's VisionTransformer computes it: class token, positions, pre-norm
+/// blocks, last layer norm; eps 1e-6, exact GELU.
+class VisionTransformerNetwork {
+public:
+  /// Reads the network from a file, in any floating type; `title` names it in errors. Throws one
+  /// InputError that lists each tensor that is missing, has another shape, or claims a place in the
+  /// network without having one.
+  VisionTransformerNetwork(const WeightsFile& file, const VisionTransformerShape& shape,
+                           const VisionTransformerNames& names, const std::string& title,
+                           at::Device device = at::kCPU)
+      : title_{title}, shape_{shape}, layers_{shape.heads, 1e-6, Layers::Activation::gelu} {
+    const c10::NoGradGuard no_grad;
+    check(file, names);
+    const auto take = [&](const std::string& name) {
+      return file.read(name).to(device, at::kFloat).contiguous();
+    };
+    const auto affine = [&](const std::string& name) {
+      return Layers::Affine{take(name + ".weight"), take(name + ".bias")};
+    };
+    const Tensor positions = take(names.positions());
+    class_token_ = take(names.class_token()) + positions.slice(1, 0, 1);
+    positions_ = positions.slice(1, 1);
+    patches_ = affine(names.patches());
+    for (int i = 0; i < shape.depth; ++i) {
+      std::vector<Tensor> weights;
+      std::vector<Tensor> biases;
+      for (const std::string& rows : names.qkv(i)) {
+        weights.push_back(take(rows + ".weight"));
+        biases.push_back(take(rows + ".bias"));
+      }
+      blocks_.push_back({affine(names.norm(i, 1)),
+                         {at::cat(weights), at::cat(biases)},
+                         affine(names.attention_output(i)),
+                         {},
+                         affine(names.norm(i, 2)),
+                         affine(names.feed_forward(i, 1)),
+                         affine(names.feed_forward(i, 2)),
+                         {}});
+    }
+    last_norm_ = affine(names.last_norm());
+  }
+
+  /// The tokens [n, 1 + rows * columns, D] behind the last block, the class token first and none
+  /// normalised, of an input [n, 3, H, W] float32, H and W multiples of the patch. Throws
+  /// InputError for another input.
+  [[nodiscard]] Tensor tokens(const Tensor& input,
+                              PositionRule rule = PositionRule::antialiased) const {
+    const std::int64_t patch = shape_.patch;
+    if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
+        input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
+        input.scalar_type() != at::kFloat) {
+      throw InputError(title_ + ": expected an input [n, 3, H, W] of float32 with H and W " +
+                       "multiples of " + std::to_string(patch) + ", found " +
+                       c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
+    }
+    const c10::NoGradGuard no_grad;
+    Tensor x = Layers::embed(input.to(patches_.weight.device()), patches_);
+    x = x + positions_on_grid(positions_, shape_.positions, input.size(2) / patch,
+                              input.size(3) / patch, rule);
+    x = at::cat({class_token_.expand({x.size(0), -1, -1}), x}, 1);
+    for (const Layers::Block& block : blocks_) {
+      x = layers_.run(block, x);
+    }
+    return x;
+  }
+
+  /// Tokens after the last layer norm.
+  [[nodiscard]] Tensor normalised(const Tensor& tokens) const {
+    const c10::NoGradGuard no_grad;
+    return layers_.normalise(tokens, last_norm_);
+  }
+
+  /// REPA's input [n, 3, patch * grid, patch * grid] from images [n, C, H, W] uint8, C = 1
+  /// (repeated) or 3: x / 255, then ImageNet's mean and deviation. Images of another size, which
+  /// REPA does not give to these networks, are then resized as it does for others: bicubic,
+  /// a = -3/4, no antialiasing. Throws InputError for other images.
+  [[nodiscard]] Tensor prepare(const Tensor& images, std::int64_t grid) const {
+    const c10::NoGradGuard no_grad;
+    const Tensor x = imagenet_colours.apply(unit_pixels(images, patches_.weight.device(), title_));
+    const std::int64_t side = shape_.patch * grid;
+    return x.size(2) == side && x.size(3) == side ? x
+                                                  : at::upsample_bicubic2d(x, {side, side}, false);
+  }
+
+  [[nodiscard]] const VisionTransformerShape& shape() const { return shape_; }
+
+private:
+  using Layers = VisionTransformerLayers;
+
+  void check(const WeightsFile& file, const VisionTransformerNames& names) const {
+    TensorDifferences differences{file};
+    differences.expect(vision_transformer_tensors(shape_, names));
+    differences.refuse_others([&](const std::string& name) { return names.claims(name); });
+    differences.raise("the weights of " + title_ + " of width " + std::to_string(shape_.width) +
+                      " with " + std::to_string(shape_.depth) + " blocks");
+  }
+
+  std::string title_;
+  VisionTransformerShape shape_;
+  Layers layers_;
+  Tensor class_token_; // [1, 1, D], with its position
+  Tensor positions_;   // [1, positions^2, D]
+  Layers::Affine patches_;
+  std::vector<Layers::Block> blocks_;
+  Layers::Affine last_norm_;
+};
+
+} // namespace d2c
