@@ -185,9 +185,10 @@ constexpr bool uses_device() {
 inline constexpr int store_format = 1;
 
 /// What the key of the resolved stage S stands for: the stage's type name, the keys it reads of its
-/// sections and of [data], with the content of the files they name (added to `input_files`), the
-/// seed, `arithmetic` (which kind of device computes, and how: results differ in bits), and
-/// `made_from`, the keys of what it needs by artifact. Equal texts mean equal results.
+/// sections and of [data], with the content of the files they name (added to `input_files`) and of
+/// those that its policies read beside them (`companion_files`), the seed, `arithmetic` (which kind
+/// of device computes, and how: results differ in bits), and `made_from`, the keys of what it needs
+/// by artifact. Equal texts mean equal results.
 template <class S>
 std::string stage_key_text(const Sections& sections, std::uint64_t seed,
                            const std::string& arithmetic,
@@ -206,6 +207,14 @@ std::string stage_key_text(const Sections& sections, std::uint64_t seed,
   using Read = unite_t<type_list<DataConfig>, sections_of_t<S>>;
   for_each_type(Read{}, [&]<class Section>() {
     text += detail::key_text(sections.get<Section>(), kind == "attach", unread, input_files);
+  });
+  for_each_type(policies_of_t<S>{}, [&]<class Policy>() {
+    if constexpr (requires { Policy::companion_files(sections); }) {
+      for (const std::filesystem::path& file : Policy::companion_files(sections)) {
+        text += "beside " + file.filename().string() +
+                " = xxh3:" + detail::content_of_file(file, input_files) + "\n";
+      }
+    }
   });
   for (const auto& [artifact, key] : made_from) {
     text += artifact + " " + key + "\n";

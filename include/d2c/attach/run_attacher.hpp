@@ -38,6 +38,7 @@
 #include <d2c/encoders/mae_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
 #include <d2c/encoders/missing_network.hpp>
+#include <d2c/encoders/sentence_t5_encoder.hpp>
 #include <d2c/encoders/mocov3_encoder.hpp>
 #include <d2c/encoders/t5_encoder.hpp>
 #include <d2c/encoders/text_encoder.hpp>
