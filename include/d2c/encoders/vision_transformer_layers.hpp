@@ -36,6 +36,7 @@ struct VisionTransformerLayers {
   std::int64_t heads = 12;
   double epsilon = 1e-6; ///< of the layer norms
   Activation activation = Activation::gelu;
+  bool causal = false; ///< a token attends to itself and to those before it (text)
 
   /// Patch tokens [n, rows * columns, D], rows first, of images [n, 3, H, W]; `patches` is a
   /// convolution whose stride is its size.
@@ -60,7 +61,8 @@ struct VisionTransformerLayers {
     const Tensor qkv = at::linear(x, block.qkv.weight, block.qkv.bias)
                            .view({n, tokens, 3, heads, width / heads})
                            .permute({2, 0, 3, 1, 4});
-    const Tensor mixed = at::scaled_dot_product_attention(rotate(qkv[0]), rotate(qkv[1]), qkv[2]);
+    const Tensor mixed =
+        at::scaled_dot_product_attention(rotate(qkv[0]), rotate(qkv[1]), qkv[2], {}, 0.0, causal);
     return at::linear(mixed.transpose(1, 2).reshape({n, tokens, width}), block.output.weight,
                       block.output.bias);
   }
