@@ -1,0 +1,54 @@
+#pragma once
+/// How every program ends: errors as sentences, and the exit code.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string_view>
+
+#include <d2c/core/error.hpp>
+
+namespace d2c {
+
+namespace detail {
+
+/// `error: ` before every line, and only the first line of what other libraries say.
+inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
+  for (std::size_t at = 0; at <= text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    if (end > at) {
+      std::fprintf(err, "error: %.*s\n", static_cast<int>(end - at), text.data() + at);
+      if (!all_lines) {
+        return;
+      }
+    }
+    at = end + 1;
+  }
+}
+
+} // namespace detail
+
+/// What body() returns, or 2 for bad input and 1 for any failure. Errors are one sentence each on
+/// `err`, with `error: ` in front.
+template <class Body>
+int exit_code_of(std::FILE* err, const Body& body) {
+  try {
+    return body();
+  } catch (const InputError& error) {
+    detail::print_error(err, error.what(), true);
+    return InputError::exit_code;
+  } catch (const Failure& error) {
+    detail::print_error(err, error.what(), true);
+    return Failure::exit_code;
+  } catch (const std::bad_alloc&) {
+    detail::print_error(err, "this machine has not enough memory for this run", false);
+    return Failure::exit_code;
+  } catch (const std::exception& error) {
+    detail::print_error(err, error.what(), false);
+    return Failure::exit_code;
+  }
+}
+
+} // namespace d2c
