@@ -221,6 +221,10 @@ TEST_CASE("t5 reference: hidden states agree to 1e-4 from every form of the file
       CHECK(relative(read.last_hidden_state(expected("ids"), expected("mask")),
                      expected(which.name + ".states")) < 1e-4);
     }
+    const T5Network operators{WeightsFile{folder() / (which.name + "/model.safetensors")},
+                              which.shape, at::kCPU, BlockPath::operators};
+    CHECK(relative(operators.last_hidden_state(expected("ids"), expected("mask")),
+                   expected(which.name + ".states")) < 1e-4);
     const T5Network half = network(which, ".half.safetensors");
     CHECK(relative(half.last_hidden_state(expected("ids"), expected("mask")),
                    expected(which.name + ".half")) < 1e-4);

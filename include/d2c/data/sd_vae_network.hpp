@@ -14,6 +14,7 @@
 #include <d2c/data/sd_vae_shape.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
 #include <d2c/models/weights_file.hpp>
+#include <d2c/ops/frozen_convolution.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -27,7 +28,7 @@ public:
   /// Reads the network from a file in any floating type. Throws one InputError that lists each
   /// tensor that is missing, has another shape, or has no place in a network of this shape.
   SDVaeNetwork(const WeightsFile& file, const SDVaeShape& shape, at::Device device = at::kCPU)
-      : shape_{shape} {
+      : shape_{shape}, device_{device} {
     const c10::NoGradGuard no_grad;
     const SDVaeNames names = sd_vae_names_of(file.names());
     check(file, names);
@@ -37,43 +38,65 @@ public:
     const auto affine = [&](const std::string& name) {
       return Affine{take(name + ".weight"), take(name + ".bias")};
     };
-    const auto block = [&](const std::string& name) {
-      Block read{affine(name + "norm1"), affine(name + "conv1"), affine(name + "norm2"),
-                 affine(name + "conv2"), std::nullopt};
+    const auto convolution = [&](const std::string& name, std::int64_t side,
+                                 std::int64_t stride = 1) {
+      const Tensor weight = take(name + ".weight");
+      FrozenConvolution::Geometry geometry;
+      geometry.rows = geometry.columns = side;
+      geometry.stride = {stride, stride};
+      if (stride == 1) {
+        geometry.padding = {weight.size(2) / 2, weight.size(3) / 2};
+      }
+      return FrozenConvolution{weight, take(name + ".bias"), geometry};
+    };
+    const auto block = [&](const std::string& name, std::int64_t side) {
+      Block read{affine(name + "norm1"), convolution(name + "conv1", side), affine(name + "norm2"),
+                 convolution(name + "conv2", side), std::nullopt};
       if (file.has(name + names.shortcut() + ".weight")) {
-        read.shortcut = affine(name + names.shortcut());
+        read.shortcut = convolution(name + names.shortcut(), side);
       }
       return read;
     };
+    // Of the images that the published weights were made for.
+    constexpr std::int64_t image = 256;
+    constexpr std::int64_t inner = image / SDVaeShape::down;
     for (const SDVaeHalf half : {SDVaeHalf::encoder, SDVaeHalf::decoder}) {
       const bool down = half == SDVaeHalf::encoder;
       Half& read = down ? encoder_ : decoder_;
-      read.first = affine(names.first(half));
+      std::int64_t side = down ? image : inner;
+      read.first = convolution(names.first(half), side);
       for (int level = 0; level < SDVaeShape::levels; ++level) {
         Level blocks;
         for (int i = 0; i < shape.layers + (down ? 0 : 1); ++i) {
-          blocks.blocks.push_back(block(names.block(half, level, i)));
+          blocks.blocks.push_back(block(names.block(half, level, i), side));
         }
         if (level + 1 < SDVaeShape::levels) {
-          blocks.resample = affine(names.resample(half, level));
+          side = down ? side : 2 * side;
+          blocks.resample = convolution(names.resample(half, level), side, down ? 2 : 1);
+          side = down ? side / 2 : side;
         }
         read.levels.push_back(std::move(blocks));
       }
-      read.before = block(names.middle(half, 0));
+      read.before = block(names.middle(half, 0), inner);
       read.attention_norm = affine(names.attention_norm(half));
+      // The maps of the attention are convolutions of one place, as CompVis writes them.
+      const auto map = [&](const std::string& name) {
+        return take(name + ".weight").flatten(1).unsqueeze(2).unsqueeze(3);
+      };
       std::vector<Tensor> weights;
       std::vector<Tensor> biases;
-      for (const std::string& map : names.qkv(half)) {
-        weights.push_back(take(map + ".weight").flatten(1));
-        biases.push_back(take(map + ".bias"));
+      for (const std::string& part : names.qkv(half)) {
+        weights.push_back(map(part));
+        biases.push_back(take(part + ".bias"));
       }
-      read.qkv = {at::cat(weights), at::cat(biases)};
-      read.attention_output = affine(names.attention_output(half));
-      read.attention_output.weight = read.attention_output.weight.flatten(1);
-      read.after = block(names.middle(half, 1));
+      const FrozenConvolution::Geometry places{{1, 1}, {0, 0}, inner, inner};
+      read.qkv = {at::cat(weights), at::cat(biases), places};
+      const std::string output = names.attention_output(half);
+      read.attention_output = {map(output), take(output + ".bias"), places};
+      read.after = block(names.middle(half, 1), inner);
       read.last_norm = affine(names.last_norm(half));
-      read.last = affine(names.last(half));
-      read.quant = affine(names.quant(half));
+      read.last = convolution(names.last(half), side);
+      read.quant = convolution(names.quant(half), inner);
     }
   }
 
@@ -86,7 +109,7 @@ public:
     expect(images, SDVaeShape::image_channels, down, "images");
     const c10::NoGradGuard no_grad;
     const auto run = [&](const Tensor& part) {
-      return convolve(encoder_forward(part.to(device())), encoder_.quant, 1, 0);
+      return encoder_.quant(encoder_forward(part.to(device())));
     };
     if (!is_tiled(images, tile, 1)) {
       return LatentPosterior::from_output(run(images));
@@ -101,14 +124,14 @@ public:
     expect(latents, shape_.latent, 1, "latents");
     const c10::NoGradGuard no_grad;
     const auto run = [&](const Tensor& part) {
-      return decoder_forward(convolve(part.to(device()), decoder_.quant, 1, 0));
+      return decoder_forward(decoder_.quant(channels_last(part.to(device()))));
     };
     return is_tiled(latents, tile, up) ? tiled(latents, tile / up, tile, run) : run(latents);
   }
 
   [[nodiscard]] const SDVaeShape& shape() const { return shape_; }
 
-  [[nodiscard]] at::Device device() const { return encoder_.first.weight.device(); }
+  [[nodiscard]] at::Device device() const { return device_; }
 
 private:
   struct Affine {
@@ -118,28 +141,28 @@ private:
 
   struct Block {
     Affine norm1;
-    Affine conv1;
+    FrozenConvolution conv1;
     Affine norm2;
-    Affine conv2;
-    std::optional<Affine> shortcut;
+    FrozenConvolution conv2;
+    std::optional<FrozenConvolution> shortcut;
   };
 
   struct Level {
     std::vector<Block> blocks;
-    std::optional<Affine> resample;
+    std::optional<FrozenConvolution> resample;
   };
 
   struct Half {
-    Affine first;
+    FrozenConvolution first;
     std::vector<Level> levels;
     Block before;
     Affine attention_norm;
-    Affine qkv;
-    Affine attention_output;
+    FrozenConvolution qkv;
+    FrozenConvolution attention_output;
     Block after;
     Affine last_norm;
-    Affine last;
-    Affine quant;
+    FrozenConvolution last;
+    FrozenConvolution quant;
   };
 
   void check(const WeightsFile& file, const SDVaeNames& names) const {
@@ -196,9 +219,8 @@ private:
     return tile > 0 && (input.size(2) * scale > tile || input.size(3) * scale > tile);
   }
 
-  static Tensor convolve(const Tensor& x, const Affine& map, std::int64_t stride = 1,
-                         std::int64_t padding = 1) {
-    return at::conv2d(x, map.weight, map.bias, at::IntArrayRef(stride), at::IntArrayRef(padding));
+  static Tensor channels_last(const Tensor& x) {
+    return x.contiguous(at::MemoryFormat::ChannelsLast);
   }
 
   [[nodiscard]] Tensor normalise(const Tensor& x, const Affine& norm) const {
@@ -210,53 +232,63 @@ private:
     return at::silu_(y);
   }
 
-  [[nodiscard]] Tensor pass(const Tensor& x, const Block& block) const {
-    const Tensor inner = convolve(activate(x, block.norm1), block.conv1);
-    Tensor y = convolve(activate(inner, block.norm2), block.conv2);
-    return y.add_(block.shortcut ? convolve(x, *block.shortcut, 1, 0) : x);
+  /// x += branch(x), or shortcut(x) + branch(x) where the widths differ.
+  void pass(Tensor& x, const Block& block) const {
+    Tensor inner = block.conv1(activate(x, block.norm1));
+    inner = activate(inner, block.norm2);
+    if (block.shortcut) {
+      x = (*block.shortcut)(x);
+    }
+    block.conv2.add_to(x, inner);
   }
 
-  [[nodiscard]] Tensor attend(const Tensor& x, const Half& half) const {
+  void attend(Tensor& x, const Half& half) const {
+    const std::int64_t n = x.size(0);
     const std::int64_t width = x.size(1);
-    const Tensor places = normalise(x, half.attention_norm).flatten(2).transpose(1, 2);
-    const auto qkv =
-        at::linear(places, half.qkv.weight, half.qkv.bias).unsqueeze(1).split(width, 3);
-    const Tensor mixed = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]).squeeze(1);
-    return at::linear(mixed, half.attention_output.weight, half.attention_output.bias)
-               .transpose(1, 2)
-               .reshape(x.sizes()) +
-           x;
+    const std::int64_t places = x.size(2) * x.size(3);
+    const auto qkv = half.qkv(normalise(x, half.attention_norm))
+                         .permute({0, 2, 3, 1})
+                         .reshape({n, 1, places, 3 * width})
+                         .split(width, 3);
+    const Tensor mixed = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+                             .reshape({n, x.size(2), x.size(3), width})
+                             .permute({0, 3, 1, 2});
+    half.attention_output.add_to(x, mixed);
   }
 
-  [[nodiscard]] Tensor pass_middle(const Tensor& x, const Half& half) const {
-    return pass(attend(pass(x, half.before), half), half.after);
+  void pass_middle(Tensor& x, const Half& half) const {
+    pass(x, half.before);
+    attend(x, half);
+    pass(x, half.after);
   }
 
   [[nodiscard]] Tensor encoder_forward(const Tensor& images) const {
-    Tensor x = convolve(images, encoder_.first);
+    Tensor x = encoder_.first(channels_last(images));
     for (const Level& level : encoder_.levels) {
       for (const Block& block : level.blocks) {
-        x = pass(x, block);
+        pass(x, block);
       }
       if (level.resample) {
-        x = convolve(at::constant_pad_nd(x, {0, 1, 0, 1}), *level.resample, 2, 0);
+        x = (*level.resample)(at::constant_pad_nd(x, {0, 1, 0, 1}));
       }
     }
-    x = pass_middle(x, encoder_);
-    return convolve(activate(x, encoder_.last_norm), encoder_.last);
+    pass_middle(x, encoder_);
+    return encoder_.last(activate(x, encoder_.last_norm));
   }
 
   [[nodiscard]] Tensor decoder_forward(const Tensor& latents) const {
-    Tensor x = pass_middle(convolve(latents, decoder_.first), decoder_);
+    Tensor x = decoder_.first(latents);
+    pass_middle(x, decoder_);
     for (const Level& level : decoder_.levels) {
       for (const Block& block : level.blocks) {
-        x = pass(x, block);
+        pass(x, block);
       }
       if (level.resample) {
-        x = convolve(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}), *level.resample);
+        x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+        x = (*level.resample)(x);
       }
     }
-    return convolve(activate(x, decoder_.last_norm), decoder_.last);
+    return decoder_.last(activate(x, decoder_.last_norm));
   }
 
   /// `run` on tiles of `side` places of the input, which overlap by a quarter, put together from
@@ -302,6 +334,7 @@ private:
   }
 
   SDVaeShape shape_;
+  at::Device device_;
   Half encoder_;
   Half decoder_;
 };

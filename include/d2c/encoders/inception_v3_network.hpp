@@ -1,8 +1,6 @@
 #pragma once
 /// The Inception-v3 of FID for inference, from the file that the published evaluators read.
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -15,6 +13,7 @@
 #include <d2c/encoders/inception_v3_resize.hpp>
 #include <d2c/encoders/inception_v3_tensors.hpp>
 #include <d2c/models/weights_file.hpp>
+#include <d2c/ops/frozen_convolution.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -46,16 +45,17 @@ public:
     for (const InceptionConvolution& layer : inception_v3_convolutions()) {
       const std::string norm = layer.name + ".bn.";
       const Tensor scale = take(norm + "weight") / (take(norm + "running_var") + 1e-3).sqrt();
-      Layer folded;
-      folded.weight = (take(layer.name + ".conv.weight") * scale.view({-1, 1, 1, 1}))
-                          .to(device, at::kFloat)
-                          .contiguous(at::MemoryFormat::ChannelsLast);
-      folded.bias =
+      const Tensor weight =
+          (take(layer.name + ".conv.weight") * scale.view({-1, 1, 1, 1})).to(device, at::kFloat);
+      const Tensor bias =
           (take(norm + "bias") - take(norm + "running_mean") * scale).to(device, at::kFloat);
-      folded.stride = layer.stride;
-      folded.padding = layer.padded ? std::array{layer.rows / 2, layer.columns / 2}
-                                    : std::array{std::int64_t{0}, std::int64_t{0}};
-      layers_.emplace(layer.name, std::move(folded));
+      FrozenConvolution::Geometry geometry;
+      geometry.stride = {layer.stride, layer.stride};
+      geometry.rows = geometry.columns = layer.side;
+      if (layer.padded) {
+        geometry.padding = {layer.rows / 2, layer.columns / 2};
+      }
+      layers_.emplace(layer.name, FrozenConvolution{weight, bias, geometry});
     }
     classifier_ = take("fc.weight").to(device, at::kFloat);
   }
@@ -116,13 +116,6 @@ public:
   }
 
 private:
-  struct Layer {
-    Tensor weight;
-    Tensor bias;
-    std::int64_t stride = 1;
-    std::array<std::int64_t, 2> padding{};
-  };
-
   static void check(const WeightsFile& file) {
     std::string wrong;
     const auto note = [&wrong](const std::string& what) {
@@ -171,8 +164,7 @@ private:
   }
 
   [[nodiscard]] Tensor run(const std::string& name, const Tensor& x) const {
-    const Layer& layer = layers_.at(name);
-    return at::conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding).relu_();
+    return layers_.at(name).relu(x);
   }
 
   [[nodiscard]] Tensor chain(const std::string& block, std::initializer_list<const char*> names,
@@ -215,7 +207,7 @@ private:
                    1);
   }
 
-  std::map<std::string, Layer> layers_;
+  std::map<std::string, FrozenConvolution> layers_;
   Tensor classifier_; // [1008, 2048]
 };
 

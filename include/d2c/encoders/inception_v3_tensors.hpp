@@ -16,7 +16,8 @@ struct InceptionConvolution {
   std::int64_t rows = 1;
   std::int64_t columns = 1;
   std::int64_t stride = 1;
-  bool padded = true; ///< keeps the size (at stride 1); false: none
+  bool padded = true;    ///< keeps the size (at stride 1); false: none
+  std::int64_t side = 0; ///< rows and columns of its input
 
   friend bool operator==(const InceptionConvolution&, const InceptionConvolution&) = default;
 };
@@ -38,17 +39,21 @@ struct InceptionTensor {
 /// The 94 convolutions in the order of the network (Szegedy et al. 2016).
 inline std::vector<InceptionConvolution> inception_v3_convolutions() {
   std::vector<InceptionConvolution> list;
+  std::int64_t side = 299;
   const auto add = [&](const std::string& name, std::int64_t in, std::int64_t out,
                        std::int64_t rows, std::int64_t columns) {
-    list.push_back({name, in, out, rows, columns});
+    list.push_back({name, in, out, rows, columns, 1, true, side});
   };
   const auto shrink = [&](const std::string& name, std::int64_t in, std::int64_t out,
                           std::int64_t stride) {
-    list.push_back({name, in, out, 3, 3, stride, false});
+    list.push_back({name, in, out, 3, 3, stride, false, side});
   };
   shrink("Conv2d_1a_3x3", 3, 32, 2);
+  side = 149;
   shrink("Conv2d_2a_3x3", 32, 32, 1);
+  side = 147;
   add("Conv2d_2b_3x3", 32, 64, 3, 3);
+  side = 73;
   add("Conv2d_3b_1x1", 64, 80, 1, 1);
   shrink("Conv2d_4a_3x3", 80, 192, 1);
 
@@ -61,6 +66,7 @@ inline std::vector<InceptionConvolution> inception_v3_convolutions() {
     add(block + "branch3x3dbl_3", 96, 96, 3, 3);
     add(block + "branch_pool", in, pool, 1, 1);
   };
+  side = 35;
   at_35("Mixed_5b.", 192, 32);
   at_35("Mixed_5c.", 256, 64);
   at_35("Mixed_5d.", 288, 64);
@@ -83,6 +89,7 @@ inline std::vector<InceptionConvolution> inception_v3_convolutions() {
     add(block + "branch7x7dbl_5", inner, 192, 1, 7);
     add(block + "branch_pool", width, 192, 1, 1);
   };
+  side = 17;
   at_17("Mixed_6b.", 128);
   at_17("Mixed_6c.", 160);
   at_17("Mixed_6d.", 160);
@@ -106,6 +113,7 @@ inline std::vector<InceptionConvolution> inception_v3_convolutions() {
     add(block + "branch3x3dbl_3b", 384, 384, 3, 1);
     add(block + "branch_pool", in, 192, 1, 1);
   };
+  side = 8;
   at_8("Mixed_7b.", 1280);
   at_8("Mixed_7c.", 2048);
   return list;

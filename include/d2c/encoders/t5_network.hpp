@@ -4,14 +4,19 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
+#include <d2c/models/block_parameters.hpp>
+#include <d2c/models/frozen_blocks.hpp>
 #include <d2c/models/weights_file.hpp>
+#include <d2c/ops/cpu/encoder_block.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -24,8 +29,9 @@ public:
   /// Reads the network from a whole file or an index of shards, in any floating type (float16 is
   /// for storage alone: T5's activations exceed its range). The decoder of a whole model is left
   /// out. Throws one InputError that lists each tensor that is missing, has another shape, or has
-  /// no place in a network of this shape.
-  T5Network(const WeightsFile& file, const T5Shape& shape, at::Device device = at::kCPU)
+  /// no place in a network of this shape. `path` as for a diffusion transformer.
+  T5Network(const WeightsFile& file, const T5Shape& shape, at::Device device = at::kCPU,
+            BlockPath path = BlockPath::automatic)
       : shape_{shape} {
     const c10::NoGradGuard no_grad;
     check(file);
@@ -35,22 +41,30 @@ public:
     words_ = take(embedding_name(file));
     check_alias(file);
     position_bias_ = take(T5Names::position_bias);
+    if (path != BlockPath::operators && FrozenBlocks::available(device)) {
+      fused_.emplace(cpu::EncoderSizes{shape.width, shape.heads, shape.key_width, shape.hidden,
+                                       shape.gated ? cpu::EncoderActivation::gelu_tanh
+                                                   : cpu::EncoderActivation::relu,
+                                       shape.gated, false, epsilon, 1.0F});
+    }
     for (int i = 0; i < shape.layers; ++i) {
-      const auto rows = [&](std::vector<std::string> names) {
-        std::vector<Tensor> parts;
-        for (const std::string& name : names) {
-          parts.push_back(take(name));
-        }
-        return parts.size() == 1 ? parts.front() : at::cat(parts);
-      };
-      blocks_.push_back(
-          {take(T5Names::norm(i, 0)),
-           rows({T5Names::attention(i, 'q'), T5Names::attention(i, 'k'),
-                 T5Names::attention(i, 'v')}),
-           take(T5Names::attention(i, 'o')), take(T5Names::norm(i, 1)),
-           shape.gated ? rows({T5Names::feed_forward(i, "wi_0"), T5Names::feed_forward(i, "wi_1")})
-                       : rows({T5Names::feed_forward(i, "wi")}),
-           take(T5Names::feed_forward(i, "wo"))});
+      FrozenBlock block;
+      block.norm1 = take(T5Names::norm(i, 0));
+      block.qkv.weight =
+          at::cat({take(T5Names::attention(i, 'q')), take(T5Names::attention(i, 'k')),
+                   take(T5Names::attention(i, 'v'))});
+      block.projection.weight = take(T5Names::attention(i, 'o'));
+      block.norm2 = take(T5Names::norm(i, 1));
+      block.first.weight = take(T5Names::feed_forward(i, shape.gated ? "wi_0" : "wi"));
+      if (shape.gated) {
+        block.gate.weight = take(T5Names::feed_forward(i, "wi_1"));
+      }
+      block.second.weight = take(T5Names::feed_forward(i, "wo"));
+      if (fused_) {
+        fused_->add(block);
+      } else {
+        blocks_.push_back(std::move(block));
+      }
     }
     last_norm_ = take(T5Names::last_norm);
   }
@@ -68,20 +82,24 @@ public:
     const std::int64_t n = ids.size(0);
     const std::int64_t length = ids.size(1);
     const std::int64_t heads = shape_.heads;
-    const Tensor bias =
-        position_bias(length) + (1.0 - mask.to(device, at::kFloat)).view({n, 1, 1, length}) *
-                                    static_cast<double>(std::numeric_limits<float>::lowest());
+    const Tensor bias = position_bias(length);
+    const Tensor hidden = (1.0 - mask.to(device, at::kFloat)) *
+                          static_cast<double>(std::numeric_limits<float>::lowest());
     Tensor x = at::embedding(words_, ids.to(device));
-    for (const Block& block : blocks_) {
-      const Tensor qkv = at::linear(normalise(x, block.norm1), block.qkv)
+    if (fused_ && x.numel() > 0) {
+      fused_->forward(x, bias.contiguous(), hidden);
+    }
+    const Tensor added = bias + hidden.view({n, 1, 1, length});
+    for (const FrozenBlock& block : blocks_) {
+      const Tensor qkv = at::linear(normalise(x, block.norm1), block.qkv.weight)
                              .view({n, length, 3, heads, shape_.key_width})
                              .permute({2, 0, 3, 1, 4});
-      const Tensor weights = at::softmax(at::matmul(qkv[0], qkv[1].transpose(2, 3)).add_(bias), -1);
+      const Tensor weights =
+          at::softmax(at::matmul(qkv[0], qkv[1].transpose(2, 3)).add_(added), -1);
       const Tensor mixed =
           at::matmul(weights, qkv[2]).transpose(1, 2).reshape({n, length, shape_.inner()});
-      x = x + at::linear(mixed, block.output);
-      x = x +
-          at::linear(activated(at::linear(normalise(x, block.norm2), block.first)), block.second);
+      x = x + at::linear(mixed, block.projection.weight);
+      x = x + at::linear(feed_forward(block, normalise(x, block.norm2)), block.second.weight);
     }
     return normalise(x, last_norm_);
   }
@@ -104,24 +122,17 @@ public:
   [[nodiscard]] const T5Shape& shape() const { return shape_; }
 
 private:
-  struct Block {
-    Tensor norm1;
-    Tensor qkv; ///< [3 inner, width]
-    Tensor output;
-    Tensor norm2;
-    Tensor first; ///< [hidden, width]; gated: the activated rows, then the others
-    Tensor second;
-  };
+  static constexpr float epsilon = 1e-6F;
 
   static Tensor normalise(const Tensor& x, const Tensor& weight) {
-    return weight * (x * at::rsqrt(x.square().mean({-1}, true) + 1e-6));
+    return weight * (x * at::rsqrt(x.square().mean({-1}, true) + epsilon));
   }
 
-  [[nodiscard]] Tensor activated(const Tensor& x) const {
-    if (!shape_.gated) {
-      return at::relu(x);
-    }
-    return at::gelu(x.slice(-1, 0, shape_.hidden), "tanh").mul_(x.slice(-1, shape_.hidden));
+  /// Before its second matrix.
+  [[nodiscard]] Tensor feed_forward(const FrozenBlock& block, const Tensor& x) const {
+    const Tensor inner = at::linear(x, block.first.weight);
+    return shape_.gated ? at::gelu(inner, "tanh").mul_(at::linear(x, block.gate.weight))
+                        : at::relu(inner);
   }
 
   static std::string_view embedding_name(const WeightsFile& file) {
@@ -182,7 +193,8 @@ private:
   T5Shape shape_;
   Tensor words_;
   Tensor position_bias_; // [buckets, heads]
-  std::vector<Block> blocks_;
+  std::optional<FrozenBlocks> fused_;
+  std::vector<FrozenBlock> blocks_; // where fused_ is not
   Tensor last_norm_;
 };
 

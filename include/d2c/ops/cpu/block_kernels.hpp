@@ -14,6 +14,7 @@
 #endif
 
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/ops/cpu/encoder_block.hpp>
 
 namespace d2c::cpu {
 
@@ -108,6 +109,7 @@ namespace d2c::cpu::avx512 {
 #include <d2c/ops/cpu/matrix.inl>
 #include <d2c/ops/cpu/attention.inl>
 #include <d2c/ops/cpu/block.inl>
+#include <d2c/ops/cpu/encoder.inl>
 // clang-format on
 #undef D2C_CPU_LANES
 } // namespace d2c::cpu::avx512
@@ -126,6 +128,7 @@ namespace d2c::cpu::avx2 {
 #include <d2c/ops/cpu/matrix.inl>
 #include <d2c/ops/cpu/attention.inl>
 #include <d2c/ops/cpu/block.inl>
+#include <d2c/ops/cpu/encoder.inl>
 // clang-format on
 #undef D2C_CPU_LANES
 } // namespace d2c::cpu::avx2
@@ -169,6 +172,14 @@ struct BlockKernels {
   void (*weight_gradient)(std::int64_t rows, std::int64_t out, std::int64_t in, const float* dy,
                           const float* x, float* dw, float* db, std::int64_t first,
                           std::int64_t last, std::int64_t group, float* scratch);
+  std::int64_t (*encoder_scratch)(const EncoderSizes&, std::int64_t tokens);
+  void (*encoder_begin)(const EncoderSizes&, const EncoderWeights&, std::int64_t rows, float* x,
+                        float* qkv, float* scratch);
+  void (*encoder_attend)(const EncoderSizes&, std::int64_t tokens, std::int64_t first,
+                         std::int64_t last, const float* qkv, const EncoderBias&, float* output,
+                         float* scratch);
+  void (*encoder_end)(const EncoderSizes&, const EncoderWeights&, std::int64_t rows,
+                      const float* attended, float* x, float* scratch);
 };
 
 /// Instruction sets that kernels exist for.
@@ -192,7 +203,11 @@ const BlockKernels* block_kernels(InstructionSet set) {
                                      avx512::silu_backward,
                                      avx512::gradient_columns,
                                      avx512::weight_gradient_scratch,
-                                     avx512::weight_gradient};
+                                     avx512::weight_gradient,
+                                     avx512::encoder_scratch,
+                                     avx512::encoder_begin,
+                                     avx512::encoder_attend,
+                                     avx512::encoder_end};
   static constexpr BlockKernels narrow{"avx2",
                                        avx2::forward_scratch,
                                        avx2::backward_scratch,
@@ -207,7 +222,11 @@ const BlockKernels* block_kernels(InstructionSet set) {
                                        avx2::silu_backward,
                                        avx2::gradient_columns,
                                        avx2::weight_gradient_scratch,
-                                       avx2::weight_gradient};
+                                       avx2::weight_gradient,
+                                       avx2::encoder_scratch,
+                                       avx2::encoder_begin,
+                                       avx2::encoder_attend,
+                                       avx2::encoder_end};
   if (set == InstructionSet::avx512) {
     return __builtin_cpu_supports("avx512f") != 0 ? &wide : nullptr;
   }
