@@ -85,6 +85,7 @@
 #include <d2c/train/dispersive_loss.hpp>
 #include <d2c/train/muon.hpp>
 #include <d2c/train/no_align.hpp>
+#include <d2c/train/pretrained.hpp>
 #include <d2c/train/reg_align.hpp>
 #include <d2c/train/repa_align.hpp>
 #include <d2c/train/text_condition.hpp>

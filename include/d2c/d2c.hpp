@@ -11,5 +11,7 @@
 #include <d2c/sample/run_sampler.hpp>
 #include <d2c/score/run_scorer.hpp>
 #include <d2c/select/run_selector.hpp>
+#include <d2c/train/export_denoiser.hpp>
+#include <d2c/train/run_pretrained.hpp>
 #include <d2c/train/run_trainer.hpp>
 #include <d2c/version.hpp>

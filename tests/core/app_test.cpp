@@ -34,6 +34,8 @@ std::string throws_in; // kind of the stage that fails half-way
 std::vector<int> threads_seen;
 bool tf32_allowed = true;
 bool has_gpu = false;
+bool images_missing = false;
+std::vector<std::pair<fs::path, fs::path>> exported; // checkpoint and folder
 std::string found_scores; // what a score stage found in its folder when it began
 
 struct ToyConfig {
@@ -61,6 +63,12 @@ d2c::ImageLoader image_loader_of(const Data&, const d2c::Sections&) {
 
 std::shared_ptr<const d2c::Codec> codec_of(const Data&, const d2c::Sections&, const std::string&) {
   return std::make_shared<d2c::Codec>();
+}
+
+void check_stage(const Data&, const d2c::StageContext& context, d2c::Problems& problems) {
+  if (images_missing && context.needs_images) {
+    problems.add("[data] root", "expected images, found none");
+  }
 }
 
 using d2c_test::content;
@@ -152,6 +160,19 @@ void check_stage(const Train&, const d2c::StageContext& context, d2c::Problems& 
   }
 }
 
+/// Takes a denoiser from a file, as Pretrained does.
+struct Take {
+  static constexpr std::string_view kind = "train";
+  static constexpr auto needs = d2c::set_of<>;
+  static constexpr auto provides = d2c::set_of<d2c::Denoiser>;
+
+  static std::string name() { return "Take"; }
+};
+
+void run_stage(const Take&, d2c::StageContext& context) {
+  work(context, "train", "final.safetensors", "weights");
+}
+
 struct Judge {
   static constexpr std::string_view kind = "evaluate";
   static constexpr auto needs = d2c::set_of<d2c::Denoiser>;
@@ -208,6 +229,8 @@ struct World {
     throws_in.clear();
     threads_seen.clear();
     has_gpu = false;
+    images_missing = false;
+    exported.clear();
   }
 
   ~World() { fs::remove_all(path); }
@@ -228,9 +251,17 @@ struct World {
     const FakeMachine machine;
     std::FILE* const out_file = std::tmpfile();
     std::FILE* const err_file = std::tmpfile();
-    const int code = d2c::run_program<Pipelines...>(
-        static_cast<int>(argv.size()), argv.data(),
-        {.backend = machine, .write_report = {}, .out = out_file, .err = err_file});
+    const int code =
+        d2c::run_program<Pipelines...>(static_cast<int>(argv.size()), argv.data(),
+                                       {.backend = machine,
+                                        .write_report = {},
+                                        .export_denoiser =
+                                            [](const fs::path& checkpoint, const fs::path& folder) {
+                                              exported.emplace_back(checkpoint, folder);
+                                              return std::vector{folder / "sit.pt"};
+                                            },
+                                        .out = out_file,
+                                        .err = err_file});
     out = slurp(out_file);
     err = slurp(err_file);
     return code;
@@ -731,6 +762,32 @@ TEST_CASE("app: stage commands stop after their stage") {
   REQUIRE(world.call<A, B>({"report"}) == 0);
   CHECK(world.summary()["arms"]["a"]["precision"] == 0.75);
   CHECK(runs["evaluate"] == 2);
+}
+
+TEST_CASE("app: export trains if need be and writes the denoiser of every arm") {
+  World world;
+  REQUIRE(world.call<A, B>({"export"}) == 0);
+  CHECK(runs == Counts{{"score", 1}, {"select", 2}, {"train", 2}});
+  REQUIRE(toy::exported.size() == 2);
+  const fs::path arm = world.run() / "arms" / "a";
+  CHECK(d2c_test::content(toy::exported[0].first) == "weights");
+  CHECK(fs::equivalent(toy::exported[0].first, arm / "checkpoints" / "final.safetensors"));
+  CHECK(toy::exported[0].second == arm / "exported");
+  CHECK(world.out == (arm / "exported" / "sit.pt").string() + "\n" +
+                         (world.run() / "arms" / "b" / "exported" / "sit.pt").string() + "\n");
+  CHECK(world.call<d2c::Pipeline<toy::Data, toy::Score>>({"export"}) == 2);
+  CHECK(world.err == "error: export: expected a pipeline with a denoiser, found none\n");
+}
+
+TEST_CASE("app: a pipeline that reads no images needs none, and trains no steps") {
+  World world;
+  toy::images_missing = true;
+  CHECK(world.call<Experiment>({"check"}) == 2);
+  CHECK(world.err == "error: [data] root: expected images, found none\n");
+  using Taken = d2c::Pipeline<toy::Data, toy::Take, toy::Judge>;
+  CHECK(world.call<Taken>({"check"}) == 0);
+  REQUIRE(world.call<Taken>({}) == 0);
+  CHECK(world.summary()["arms"]["demo"].count("steps") == 0);
 }
 
 TEST_CASE("app: describe needs no file and says what stages need and provide") {

@@ -27,6 +27,14 @@ struct Arm {
   std::shared_ptr<const ImagePreparation> preparation; ///< null: images are loaded as they are
   std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
 
+  /// Whether a stage reads images: to sample from trained weights needs none.
+  [[nodiscard]] bool needs_images() const {
+    return std::any_of(stages.begin(), stages.end(), [](const StageNode& stage) {
+      const auto& needs = stage.text.needs;
+      return std::find(needs.begin(), needs.end(), "Images") != needs.end();
+    });
+  }
+
   /// Images of a split; decodes none.
   [[nodiscard]] std::int64_t image_count(Split split) const {
     return preparation ? preparation->count(split) : images(split).size();

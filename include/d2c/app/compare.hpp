@@ -14,7 +14,12 @@ int compare(int argc, const char* const* argv) {
   const TorchBackend backend;
   return run_program<Arms...>(
       argc, argv,
-      {.backend = backend, .write_report = [](const ReportInput& input) { write_report(input); }});
+      {.backend = backend,
+       .write_report = [](const ReportInput& input) { write_report(input); },
+       .export_denoiser =
+           [](const std::filesystem::path& checkpoint, const std::filesystem::path& folder) {
+             return export_denoiser(checkpoint, folder);
+           }});
 }
 
 } // namespace d2c

@@ -11,6 +11,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/models/parameter_list.hpp>
+#include <d2c/models/published_weights.hpp>
 
 namespace d2c {
 
@@ -104,6 +105,11 @@ std::string describe(const std::vector<Arm>& arms, const std::string& device,
       }
       if (stage.network) {
         text += indent + "network: " + detail::network_text(*stage.network) + "\n";
+        const auto published = published_weights(*stage.network);
+        if (!published.empty() && !stage.trains()) {
+          text += indent + "published weights: " + std::string(published) + " (" +
+                  (stage.kind() == "score" ? "[score] checkpoint" : "[pretrained] weights") + ")\n";
+        }
       }
       if (stage.parametrisation) {
         text += indent + "path " + std::string(option_name(stage.parametrisation->path)) +

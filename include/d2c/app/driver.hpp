@@ -119,6 +119,25 @@ public:
     }
   }
 
+  /// The checkpoint of every arm that trains or takes a denoiser, and where its exports go: the
+  /// folder `exported` of the arm.
+  [[nodiscard]] std::vector<std::pair<std::filesystem::path, std::filesystem::path>>
+  denoisers() const {
+    std::vector<std::pair<std::filesystem::path, std::filesystem::path>> all;
+    for (const Arm& arm : arms_) {
+      for (const StageNode& stage : arm.stages) {
+        if (stage.run && contains(stage.text.provides, "Denoiser")) {
+          all.emplace_back(store_.folder(stage.kind(), stage.key) / "final.safetensors",
+                           arm_folder(arm) / "exported");
+        }
+      }
+    }
+    if (all.empty()) {
+      throw InputError("export: expected a pipeline with a denoiser, found none");
+    }
+    return all;
+  }
+
   /// Writes summary.json from what is finished and returns what the report is made from. Failure if
   /// a stage of an arm is not finished.
   ReportInput summarise(nlohmann::ordered_json& summary) {
@@ -138,7 +157,7 @@ public:
         if (!stage.run) {
           continue;
         }
-        trains = trains || stage.kind() == "train";
+        trains = trains || stage.trains();
         add_seconds(input, arm, stage);
         for (const std::string_view artifact : stage.text.provides) {
           shown.artifacts[std::string(artifact)] = store_.folder(stage.kind(), stage.key);
@@ -181,8 +200,7 @@ public:
           continue;
         }
         for (const StageLink& link : stage_links) {
-          if (std::find(stage.text.provides.begin(), stage.text.provides.end(), link.artifact) !=
-              stage.text.provides.end()) {
+          if (contains(stage.text.provides, link.artifact)) {
             link_relative(link.file.empty() ? made : made / link.file, arm_folder(arm) / link.link);
           }
         }
@@ -204,6 +222,10 @@ private:
     std::exception_ptr error;
     std::string line;
   };
+
+  static bool contains(const std::vector<std::string_view>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
 
   [[nodiscard]] std::filesystem::path arm_folder(const Arm& arm) const {
     return arms_.size() == 1 ? folder_ : folder_ / "arms" / arm.name;
@@ -227,7 +249,7 @@ private:
   /// runs judges by them. `thoroughly`: for all stages, and what is there already is verified.
   void prepare_images(bool thoroughly, int last) {
     for (const Arm& arm : arms_) {
-      if (!arm.preparation) {
+      if (!arm.preparation || !arm.needs_images()) {
         continue;
       }
       bool judges = false;
@@ -275,7 +297,8 @@ private:
                          .codec = *codec,
                          .device = device_,
                          .seed = static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
-                         .progress = progress};
+                         .progress = progress,
+                         .needs_images = arm.needs_images()};
     for (const StageNode& earlier : arm.stages) {
       if (&earlier == &stage) {
         break;

@@ -48,6 +48,9 @@ std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
       {"train", "run up to and including the training"},
       {"sample", "run up to and including the samples"},
       {"evaluate", "run up to and including the evaluation"},
+      {"export",
+       "run up to and including the training, then write the denoiser for DiT's, SiT's and "
+       "REPA's code"},
       {"report", "write table and report from what is finished"}};
   for (const auto& [name, text] : commands) {
     app.add_subcommand(name, text)->fallthrough();

@@ -139,6 +139,9 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
     const double tokens = 4.0 * arm.facts.visual_tokens * arm.facts.visual_width;
     cost.disk_bytes = kept * (tokens + model_bytes);
     cost.memory_bytes = cost.disk_bytes;
+  } else if (stage.kind() == "train" && stage.network && !stage.trains()) {
+    const auto bytes = 4.0 * static_cast<double>(parameter_count(*stage.network));
+    cost = {.operations = 0, .memory_bytes = bytes, .disk_bytes = 2 * bytes};
   } else if (stage.kind() == "train" && stage.network) {
     const auto& train = sections.get<TrainConfig>();
     const auto batch = static_cast<double>(train.batch);
@@ -187,8 +190,11 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
   double memory = 0;
   bool all_known = true;
   for (const Arm& arm : driver.arms()) {
-    const double train_images = static_cast<double>(arm.image_count(Split::train));
-    const double test_images = static_cast<double>(arm.image_count(Split::test));
+    const auto images = [&](Split split) {
+      return arm.needs_images() ? static_cast<double>(arm.image_count(split)) : 0.0;
+    };
+    const double train_images = images(Split::train);
+    const double test_images = images(Split::test);
     for (const StageNode& stage : arm.stages) {
       if (!stage.run) {
         continue;

@@ -3,10 +3,8 @@
 /// tensors; app/run.hpp adds them.
 
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <functional>
-#include <new>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +16,7 @@
 #include <d2c/app/command_line.hpp>
 #include <d2c/app/describe.hpp>
 #include <d2c/app/driver.hpp>
+#include <d2c/app/exit_code.hpp>
 #include <d2c/app/plan.hpp>
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/standard_sections.hpp>
@@ -36,6 +35,10 @@ namespace d2c {
 struct ProgramParts {
   const Backend& backend;
   std::function<void(const ReportInput&)> write_report; ///< empty: no report
+  /// Writes a checkpoint's denoiser for published code into a folder; returns the files.
+  std::function<std::vector<std::filesystem::path>(const std::filesystem::path& checkpoint,
+                                                   const std::filesystem::path& folder)>
+      export_denoiser = {};
   std::FILE* out = stdout;
   std::FILE* err = stderr;
 };
@@ -184,6 +187,16 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
       return 0;
     }
     problems.raise();
+    if (line->command == "export") {
+      const auto denoisers = driver.denoisers();
+      driver.run("train");
+      for (const auto& [checkpoint, folder] : denoisers) {
+        for (const auto& written : parts.export_denoiser(checkpoint, folder)) {
+          std::fprintf(parts.out, "%s\n", written.c_str());
+        }
+      }
+      return 0;
+    }
     driver.run(line->command);
     if (line->command != "run") {
       std::fprintf(parts.out, "%s\n", driver.folder().c_str());
@@ -203,27 +216,13 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
 D2C_COMPILED_ONCE(int run_program_unguarded<>(int, const char* const*, const ProgramParts&,
                                               const ProgramPipelines&))
 
-/// `error: ` before every line, and only the first line of what other libraries say.
-inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
-  for (std::size_t at = 0; at <= text.size();) {
-    const auto end = std::min(text.find('\n', at), text.size());
-    if (end > at) {
-      std::fprintf(err, "error: %.*s\n", static_cast<int>(end - at), text.data() + at);
-      if (!all_lines) {
-        return;
-      }
-    }
-    at = end + 1;
-  }
-}
-
 } // namespace detail
 
 /// Runs a program and returns its exit code: 0, 2 for bad input, 1 for any failure. Errors are one
 /// sentence each on `parts.err`, with `error: ` in front.
 template <class... Pipelines>
 int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
-  try {
+  return exit_code_of(parts.err, [&] {
     // A pipeline that is not well-formed has said so; anything built on it would only add errors.
     if constexpr ((Pipelines::well_formed && ...)) {
       return detail::run_program_unguarded(
@@ -234,19 +233,7 @@ int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
     } else {
       return Failure::exit_code;
     }
-  } catch (const InputError& error) {
-    detail::print_error(parts.err, error.what(), true);
-    return InputError::exit_code;
-  } catch (const Failure& error) {
-    detail::print_error(parts.err, error.what(), true);
-    return Failure::exit_code;
-  } catch (const std::bad_alloc&) {
-    detail::print_error(parts.err, "this machine has not enough memory for this run", false);
-    return Failure::exit_code;
-  } catch (const std::exception& error) {
-    detail::print_error(parts.err, error.what(), false);
-    return Failure::exit_code;
-  }
+  });
 }
 
 } // namespace d2c

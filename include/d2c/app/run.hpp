@@ -6,18 +6,24 @@
 #include <d2c/app/report.hpp>
 #include <d2c/app/source_data.hpp>
 #include <d2c/app/torch_backend.hpp>
+#include <d2c/train/export_denoiser.hpp>
 
 namespace d2c {
 
 /// Runs the pipeline P as the command line says: `run` (default), `check`, `describe`, `plan`, a
-/// stage's name, or `report`; results go to `<out>/<name>/`. Returns the exit code: 0, 2 for bad
-/// input, 1 for a failure.
+/// stage's name, `export`, or `report`; results go to `<out>/<name>/`. Returns the exit code: 0, 2
+/// for bad input, 1 for a failure.
 template <class P>
 int run(int argc, const char* const* argv) {
   const TorchBackend backend;
   return run_program<P>(
       argc, argv,
-      {.backend = backend, .write_report = [](const ReportInput& input) { write_report(input); }});
+      {.backend = backend,
+       .write_report = [](const ReportInput& input) { write_report(input); },
+       .export_denoiser =
+           [](const std::filesystem::path& checkpoint, const std::filesystem::path& folder) {
+             return export_denoiser(checkpoint, folder);
+           }});
 }
 
 } // namespace d2c

@@ -170,10 +170,12 @@ std::shared_ptr<const Codec> codec_for(const Sections& sections, const std::stri
 }
 
 template <class DatasetPolicy, class CodecPolicy>
-void check_data(const Sections& sections, Problems& problems) {
-  const DataConfig& data = sections.get<DataConfig>();
-  with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
-                                      [&]<class D>() { check_dataset<D>(data, problems); });
+void check_data(const StageContext& context, Problems& problems) {
+  const DataConfig& data = context.section<DataConfig>();
+  if (context.needs_images) {
+    with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
+                                        [&]<class D>() { check_dataset<D>(data, problems); });
+  }
   with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
                                     [&]<class C>() { check_codec<C>(data, problems); });
 }
@@ -216,11 +218,12 @@ inline std::shared_ptr<const Codec> codec_of(const From<CondensedPack>&, const S
   return detail::codec_for<NoPolicy>(sections, device);
 }
 
-/// Reports missing files of the data set and of the codec, and codecs that cannot be made.
+/// Reports missing files of the data set, where it is read, and of the codec, and codecs that
+/// cannot be made.
 template <class... Policies>
 void check_stage(const Source<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Source<Policies...>;
-  detail::check_data<typename Stage::dataset, typename Stage::codec>(context.sections, problems);
+  detail::check_data<typename Stage::dataset, typename Stage::codec>(context, problems);
 }
 
 inline void check_stage(const From<CondensedPack>&, const StageContext& context,
@@ -232,7 +235,7 @@ inline void check_stage(const From<CondensedPack>&, const StageContext& context,
                  "expected the folder of a condensed pack, found " +
                      (pack.empty() ? std::string("an empty string") : "no file " + file.string()));
   }
-  detail::check_data<NoPolicy, NoPolicy>(context.sections, problems);
+  detail::check_data<NoPolicy, NoPolicy>(context, problems);
 }
 
 } // namespace d2c

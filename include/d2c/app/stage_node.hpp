@@ -47,6 +47,11 @@ struct StageNode {
   std::function<void(const StageContext&, Problems&)> check;
 
   [[nodiscard]] const std::string& kind() const { return text.kind; }
+
+  /// Whether it trains a denoiser as [train] says; a stage may also take one from a file.
+  [[nodiscard]] bool trains() const {
+    return std::find(sections.begin(), sections.end(), "train") != sections.end();
+  }
 };
 
 namespace detail {

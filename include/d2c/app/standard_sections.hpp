@@ -11,11 +11,13 @@
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/score/score_config.hpp>
 #include <d2c/select/select_config.hpp>
+#include <d2c/train/pretrained_config.hpp>
 #include <d2c/train/train_config.hpp>
 
 namespace d2c {
 
-using StandardSections = type_list<RunConfig, DataConfig, PrepareConfig, ScoreConfig, SelectConfig,
-                                   AttachConfig, TrainConfig, SampleConfig, EvaluateConfig>;
+using StandardSections =
+    type_list<RunConfig, DataConfig, PrepareConfig, ScoreConfig, SelectConfig, AttachConfig,
+              TrainConfig, PretrainedConfig, SampleConfig, EvaluateConfig>;
 
 } // namespace d2c

@@ -88,6 +88,7 @@ struct StageContext {
   std::string device; ///< "cpu" or "cuda:N"
   std::uint64_t seed = 0;
   Progress& progress;
+  bool needs_images = true; ///< whether a stage of this pipeline reads images
 
   template <class Section>
   [[nodiscard]] const Section& section() const {

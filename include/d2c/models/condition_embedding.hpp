@@ -3,6 +3,7 @@
 /// conditional embedding of D2C, and all adaLN layers as one matrix product.
 
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include <d2c/core/compiled_once.hpp>
@@ -68,6 +69,24 @@ inline Tensor condition_forward(const ConditionEmbedding& layer, const Tensor& t
   }
   saved.condition = condition;
   return linear(layer.modulation, at::silu(condition));
+}
+
+/// What each class adds to the condition by its embedding and its prompt, "none" last:
+/// [classes + 1, D].
+inline Tensor class_vectors(const ConditionEmbedding& layer) {
+  const at::NoGradGuard no_grad;
+  Tensor sum;
+  if (layer.text) {
+    const auto& text = *layer.text;
+    const auto vector = linear(text.convolution, text.table);
+    const auto normal = std::get<0>(at::native_layer_norm(vector, {vector.size(1)}, std::nullopt,
+                                                          std::nullopt, layer_norm_epsilon));
+    sum = linear(text.second, at::silu(linear(text.first, normal))).add_(vector);
+  }
+  if (layer.class_table.defined()) {
+    sum = sum.defined() ? sum.add_(layer.class_table) : layer.class_table.clone();
+  }
+  return sum;
 }
 
 /// Adds the gradients of every parameter of the condition. dmodulation [B, 6 D depth + 2 D].

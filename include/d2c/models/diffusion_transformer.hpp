@@ -91,6 +91,15 @@ public:
                  at::zeros({1, shape_.text_tokens * shape_.text_width}, like.options())});
   }
 
+  /// What each class adds to the condition by its embedding and its prompt, "none" in the last row:
+  /// [classes + 1, D]. Throws InputError where prompts are not set yet.
+  [[nodiscard]] Tensor class_vectors() const {
+    if (condition_.text && !condition_.text->table.defined()) {
+      throw InputError("text table: set_text_table must be called before class_vectors");
+    }
+    return d2c::class_vectors(condition_);
+  }
+
   /// x [B, C, H, W], t [B] (network time: 0..999 for DiT, [0, 1] for SiT; never scaled here).
   /// `with_projection` asks for the projector's output; `class_token` [B, class_token_width], at
   /// the same time as x, goes with a network that has one; `hidden_after` > 0 asks for the tokens

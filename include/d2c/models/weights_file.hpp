@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/shard_index.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -47,6 +48,11 @@ public:
   [[nodiscard]] const std::vector<std::int64_t>& shape(std::string_view name) const {
     const Part& part = part_of(name);
     return part.safetensors ? part.safetensors->entry(name).shape : part.torch->tensor(name).shape;
+  }
+
+  [[nodiscard]] DType dtype(std::string_view name) const {
+    const Part& part = part_of(name);
+    return part.safetensors ? part.safetensors->entry(name).dtype : part.torch->tensor(name).dtype;
   }
 
   /// Text that a safetensors file carries beside its tensors; empty for PyTorch files and shards.

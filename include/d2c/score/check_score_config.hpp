@@ -10,6 +10,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/score/score_config.hpp>
+#include <d2c/train/published_layout.hpp>
 
 namespace d2c {
 
@@ -20,8 +21,7 @@ namespace d2c {
 
 /// The file that [score] checkpoint means: itself, or final.safetensors in it if it is a folder.
 [[nodiscard]] inline std::filesystem::path scorer_checkpoint(const ScoreConfig& config) {
-  const std::filesystem::path path = config.checkpoint;
-  return std::filesystem::is_directory(path) ? path / "final.safetensors" : path;
+  return denoiser_file(config.checkpoint);
 }
 
 /// Adds one problem per value of `config` that cannot be scored with; the place is the key's name.
@@ -43,6 +43,8 @@ void check_score_config(const ScoreConfig& config, Problems& problems,
     expect(std::isfinite(value) && value > 0, key, "a positive number", value);
   };
   positive("batch_images", static_cast<double>(config.batch_images));
+  check_published_choice({config.checkpoint_part, config.checkpoint_layout}, "score.checkpoint",
+                         problems);
   for (const double time : config.timesteps) {
     expect(time > 0 && time < 1, "timesteps", "times between 0 (data) and 1 (noise)", time);
   }

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/image_set.hpp>
@@ -26,7 +28,7 @@
 namespace d2c {
 
 /// Problems that can be seen before anything runs: ranges of [score], and a checkpoint that is not
-/// there or, for a network with published weights, not named.
+/// there, does not fit the network or, for a network with published weights, is not named.
 template <class... Policies>
 void check_stage(const Scorer<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Scorer<Policies...>;
@@ -34,6 +36,13 @@ void check_stage(const Scorer<Policies...>&, const StageContext& context, Proble
   const auto& config = context.section<ScoreConfig>();
   const auto shape = scorer_shape<typename Stage::model, typename Stage::objective>(context.facts);
   check_score_config(config, problems, published_weights(shape));
+  if (!trains_scorer(config) && std::filesystem::is_regular_file(scorer_checkpoint(config))) {
+    try {
+      scorer_weights<typename Stage::objective>(config).require_fits(shape);
+    } catch (const InputError& error) {
+      problems.add("score.checkpoint", error.what());
+    }
+  }
   if constexpr (requires { Estimator::check(config, problems); }) {
     Estimator::check(config, problems);
   }

@@ -4,13 +4,11 @@
 #include <array>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/roles.hpp>
 #include <d2c/core/slots.hpp>
-#include <d2c/diffusion/flow_matching.hpp>
-#include <d2c/diffusion/noise_prediction.hpp>
+#include <d2c/diffusion/family_objective.hpp>
 #include <d2c/models/policy.hpp>
 #include <d2c/score/grid_antithetic.hpp>
 #include <d2c/score/policy.hpp>
@@ -20,20 +18,6 @@ namespace d2c {
 
 struct ScoreConfig; // score/score_config.hpp
 
-namespace detail {
-
-template <class Model>
-struct family_objective {
-  using type = NoPolicy;
-};
-
-template <ModelPolicy Model>
-struct family_objective<Model> {
-  using type = std::conditional_t<Model::family == Family::dit, NoisePrediction, FlowMatching>;
-};
-
-} // namespace detail
-
 /// Scorer<Model, [Objective], [Estimator]>: mean denoising loss of every image under Model (Eq. 7).
 /// The objective defaults to that of the model's family, the estimator to GridAntithetic.
 template <class... Policies>
@@ -41,8 +25,7 @@ struct Scorer {
   using verdict = slots_verdict_t<Scorer, required_roles<roles::model>,
                                   optional_roles<roles::objective, roles::estimator>, Policies...>;
   using model = policy_for_t<roles::model, NoPolicy, Policies...>;
-  using objective =
-      policy_for_t<roles::objective, typename detail::family_objective<model>::type, Policies...>;
+  using objective = policy_for_t<roles::objective, family_objective_t<model>, Policies...>;
   using estimator = policy_for_t<roles::estimator, GridAntithetic, Policies...>;
   using policies = filled_slots_t<model, objective, estimator>;
   using config = ScoreConfig;

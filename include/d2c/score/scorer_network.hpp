@@ -19,8 +19,6 @@
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/uniform_time.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
-#include <d2c/models/load_weights.hpp>
-#include <d2c/models/weights_file.hpp>
 #include <d2c/score/check_score_config.hpp>
 #include <d2c/score/score_config.hpp>
 #include <d2c/tensor/device.hpp>
@@ -31,6 +29,7 @@
 #include <d2c/train/fit.hpp>
 #include <d2c/train/muon.hpp>
 #include <d2c/train/no_align.hpp>
+#include <d2c/train/published_weights_file.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/training_set.hpp>
 
@@ -54,12 +53,21 @@ namespace d2c {
   return train;
 }
 
+/// The weights that [score] checkpoint names. Throws InputError where they cannot be read or are
+/// those of another objective.
+template <class Objective>
+[[nodiscard]] PublishedWeightsFile scorer_weights(const ScoreConfig& config) {
+  PublishedWeightsFile file(scorer_checkpoint(config),
+                            {config.checkpoint_part, config.checkpoint_layout});
+  file.require_predicts(Objective::parametrisation, Objective::name);
+  return file;
+}
+
 /// The scorer on the context's device, with averaged weights. With [score] checkpoint they are
 /// loaded (published weights or a checkpoint of this library); otherwise the network is trained on
 /// all of `images` (Table 6, "from scratch"), resumably, in the folder `scorer` of the stage. Times
 /// of that training are logit-normal for velocities of a continuous path and uniform otherwise.
-/// Throws InputError and Failure as load_published and fit, InputError also for a checkpoint of
-/// this library that was trained to predict something else than the objective says.
+/// Throws InputError and Failure as scorer_weights, PublishedWeightsFile and fit.
 template <class Model, class Objective>
 [[nodiscard]] std::unique_ptr<DiffusionTransformer> scorer_network(StageContext& context,
                                                                    const ImageSet& images) {
@@ -70,15 +78,8 @@ template <class Model, class Objective>
   auto network = std::make_unique<DiffusionTransformer>(
       scorer_shape<Model, Objective>(context.facts), device_from(context.device), context.seed);
   if (!trains_scorer(config)) {
-    const std::filesystem::path path = scorer_checkpoint(config);
-    const auto metadata = WeightsFile(path).metadata();
-    const auto recorded = metadata.find("parametrisation");
-    if (recorded != metadata.end() && recorded->second != parametrisation_text(predicted)) {
-      throw InputError(path.string() + ": expected a network trained for " +
-                       std::string(Objective::name) + " (" + parametrisation_text(predicted) +
-                       "), found one of \"" + recorded->second + "\"");
-    }
-    load_published(path, network->parameters());
+    scorer_weights<Objective>(config).load_into(network->parameters(), network->shape(),
+                                                predicted.target);
     return network;
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include <d2c/core/compiled_once.hpp>
@@ -12,6 +13,7 @@
 #include <d2c/train/align_schedule.hpp>
 #include <d2c/train/ema.hpp>
 #include <d2c/train/learning_rate.hpp>
+#include <d2c/train/published_layout.hpp>
 #include <d2c/train/train_config.hpp>
 
 namespace d2c {
@@ -42,6 +44,14 @@ void check_train_config(const TrainConfig& config, Problems& problems) {
       return false;
     }
   };
+  check_published_choice({config.initial_part, config.initial_layout}, "train.initial", problems);
+  if (!config.initial_weights.empty() &&
+      !std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
+    problems.add(
+        "train.initial_weights",
+        "expected a file of weights or a folder with final.safetensors, found nothing at " +
+            denoiser_file(config.initial_weights).string());
+  }
   expect(config.steps > 0, "steps", "a positive number", config.steps);
   expect(config.batch > 0, "batch", "a positive number", config.batch);
   expect(config.accumulate > 0 && config.batch % std::max<std::int64_t>(1, config.accumulate) == 0,

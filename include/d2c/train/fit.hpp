@@ -70,12 +70,14 @@ namespace detail {
 
 /// Everything that fixes the bits of a run, one "key=value" a line.
 template <class... Policies>
-std::string training_recipe(const TrainingSet& set, const TrainConfig& config, std::uint64_t seed) {
+std::string training_recipe(const TrainingSet& set, const TrainConfig& config, std::uint64_t seed,
+                            const Tensor& initial) {
   std::string recipe;
   ((recipe += "policy=" + std::string(Policies::name) + "\n"), ...);
   recipe += "seed=" + std::to_string(seed) + "\n";
   for_each_field(config, [&](std::string_view name, const auto& field) {
-    if (!changes_results<TrainConfig>(name)) {
+    // The values count, not where they came from.
+    if (!changes_results<TrainConfig>(name) || name == "initial_weights") {
       return;
     }
     std::string text;
@@ -94,6 +96,9 @@ std::string training_recipe(const TrainingSet& set, const TrainConfig& config, s
     const Tensor bytes = tensor.cpu().contiguous();
     return hash_of_text({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
   };
+  if (!config.initial_weights.empty()) {
+    recipe += "initial=" + hash(initial) + "\n";
+  }
   recipe += "images=" + std::to_string(set.size()) + "\n";
   recipe += "latents=" + hash(set.latents) + "\n";
   recipe += "labels=" + hash(set.labels) + "\n";
@@ -205,7 +210,7 @@ FitResult fit(Network& network, const TrainingSet& given, const TrainConfig& con
   if (writes) {
     state.recipe =
         detail::training_recipe<Objective, Aligner, Conditioner, Optimizer, TimeDistribution>(
-            given, config, options.seed);
+            given, config, options.seed, parameters.values());
     folder.remove_leftovers();
     const std::vector<std::int64_t> done = folder.steps();
     if (std::filesystem::exists(folder.final())) {

@@ -2,6 +2,7 @@
 /// The body of the stage Trainer: from the condensed set to checkpoints.
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include <d2c/core/error.hpp>
@@ -15,6 +16,7 @@
 #include <d2c/train/fit.hpp>
 #include <d2c/train/held_out_set.hpp>
 #include <d2c/train/load_training_set.hpp>
+#include <d2c/train/published_weights_file.hpp>
 #include <d2c/train/reg_align.hpp>
 #include <d2c/train/train_config.hpp>
 #include <d2c/train/trainer.hpp>
@@ -22,8 +24,18 @@
 
 namespace d2c {
 
-/// Adds what can be known to be wrong before any training: values of [train], and an alignment
-/// whose depth or token grid the network does not have.
+/// The weights that [train] initial_weights names. Throws InputError where they cannot be read or
+/// are those of another objective.
+template <class Objective>
+[[nodiscard]] PublishedWeightsFile initial_weights(const TrainConfig& config) {
+  PublishedWeightsFile file(denoiser_file(config.initial_weights),
+                            {config.initial_part, config.initial_layout});
+  file.require_predicts(Objective::parametrisation, Objective::name);
+  return file;
+}
+
+/// Adds what can be known to be wrong before any training: values of [train], initial weights that
+/// do not fit, and an alignment whose depth or token grid the network does not have.
 template <class... Policies>
 void check_stage(const Trainer<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Trainer<Policies...>;
@@ -36,6 +48,17 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
                      std::to_string(config.flip));
   }
   using Aligner = typename Stage::aligner;
+  if (!config.initial_weights.empty() &&
+      std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
+    try {
+      initial_weights<typename Stage::objective>(config).require_fits(
+          denoiser_shape<typename Stage::model, typename Stage::objective, Aligner,
+                         typename Stage::conditioner>(training_sizes(context.facts), config),
+          true);
+    } catch (const InputError& error) {
+      problems.add("train.initial_weights", error.what());
+    }
+  }
   constexpr TransformerSize size = Stage::model::size;
   if ((Aligner::aligns || disperses<Aligner>()) && config.align_depth > size.depth) {
     problems.add("train.align_depth", "expected at most the network's depth " +
@@ -111,6 +134,11 @@ void run_stage(const Trainer<Policies...>&, StageContext& context) {
   }
 
   DiffusionTransformer network(shape, device_from(context.device), context.seed);
+  if (!config.initial_weights.empty()) {
+    using Objective = typename Stage::objective;
+    initial_weights<Objective>(config).load_into(network.parameters(), shape,
+                                                 Objective::parametrisation.target, true);
+  }
   options.seed = context.seed;
   options.folder = context.out;
   options.progress = &context.progress;

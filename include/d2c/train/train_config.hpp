@@ -18,6 +18,9 @@ struct TrainConfig {
   static constexpr std::array<std::string_view, 4> no_effect = {
       "checkpoint_every", "keep_checkpoints", "keep_every", "log_every"};
 
+  std::string initial_weights;             ///< trained weights to begin with; empty: none
+  std::string initial_part = "ema";        ///< "ema" or "model" of a file that holds both
+  std::string initial_layout = "auto";     ///< "dit", "sit" or "repa": see PublishedLayout
   std::int64_t steps = 400000;             ///< updates
   std::int64_t batch = 256;                ///< images per update
   std::int64_t accumulate = 1;             ///< pieces that an update's gradient is computed in
@@ -59,10 +62,10 @@ struct TrainConfig {
 
 } // namespace d2c
 
-D2C_CONFIG(d2c::TrainConfig, steps, batch, accumulate, learning_rate, muon_learning_rate, beta1,
-           beta2, weight_decay, warmup, schedule, final_factor, decay_every, decay_factor, clip,
-           ema, ema_profile, ema_sigma, ema_sigma_second, ema_snapshot_every, flip, class_dropout,
-           text_dropout, text_dropout_joint, align_weight, align_schedule, align_stop,
-           class_token_weight, align_depth, align_hidden, disperse_temperature, evaluate_every,
-           evaluate_images, evaluate_share, checkpoint_every, keep_checkpoints, keep_every,
-           log_every)
+D2C_CONFIG(d2c::TrainConfig, initial_weights, initial_part, initial_layout, steps, batch,
+           accumulate, learning_rate, muon_learning_rate, beta1, beta2, weight_decay, warmup,
+           schedule, final_factor, decay_every, decay_factor, clip, ema, ema_profile, ema_sigma,
+           ema_sigma_second, ema_snapshot_every, flip, class_dropout, text_dropout,
+           text_dropout_joint, align_weight, align_schedule, align_stop, class_token_weight,
+           align_depth, align_hidden, disperse_temperature, evaluate_every, evaluate_images,
+           evaluate_share, checkpoint_every, keep_checkpoints, keep_every, log_every)
