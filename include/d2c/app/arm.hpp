@@ -3,6 +3,8 @@
 /// pipeline's type here, used without types everywhere else.
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +16,8 @@
 #include <d2c/app/image_preparation.hpp>
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/stage_node.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/data/data_set_size.hpp>
 
 namespace d2c {
 
@@ -23,6 +27,9 @@ struct Arm {
   std::string pipeline; ///< type name
   std::vector<StageNode> stages;
   ExperimentFacts facts;
+  std::string dataset;                     ///< its name
+  DataSetSize size;                        ///< of its images
+  std::array<std::int64_t, 2> published{}; ///< images of the splits as published; 0: not known
   ImageLoader images;
   std::shared_ptr<const ImagePreparation> preparation; ///< null: images are loaded as they are
   std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
@@ -38,6 +45,20 @@ struct Arm {
   /// Images of a split; decodes none.
   [[nodiscard]] std::int64_t image_count(Split split) const {
     return preparation ? preparation->count(split) : images(split).size();
+  }
+
+  /// The same, as published where the files cannot be counted. Throws InputError where neither is
+  /// known.
+  [[nodiscard]] std::int64_t expected_images(Split split) const {
+    try {
+      return image_count(split);
+    } catch (const InputError&) {
+      const std::int64_t count = published[split == Split::train ? 0 : 1];
+      if (count == 0) {
+        throw;
+      }
+      return count;
+    }
   }
 };
 
@@ -89,6 +110,12 @@ Arm make_arm(const Sections& sections, Problems& problems) {
   if (!problems.empty()) {
     return arm;
   }
+  const auto& data = sections.get<DataConfig>();
+  with_dataset<P>(data, problems, [&]<class D>() {
+    arm.dataset = D::name;
+    arm.size = data_set_size<D>(data, problems);
+    arm.published = {published_images<D>(Split::train), published_images<D>(Split::test)};
+  });
   detail::add_stages(Stages{}, arm, sections);
   []<class Source, class... Rest>(type_list<Source, Rest...>, Arm& made, const Sections& given) {
     made.images = image_loader_of(Source{}, given);

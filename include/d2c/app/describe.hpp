@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <d2c/app/arm.hpp>
+#include <d2c/app/needed_files.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
@@ -110,6 +111,13 @@ std::string describe(const std::vector<Arm>& arms, const std::string& device,
           text += indent + "published weights: " + std::string(published) + " (" +
                   (stage.kind() == "score" ? "[score] checkpoint" : "[pretrained] weights") + ")\n";
         }
+      }
+      for (const FrozenNetwork& network : stage.frozen) {
+        text += indent + network.name + ": " + detail::grouped(network.cost.parameters) +
+                " parameters, " + size_text(4.0 * static_cast<double>(network.cost.parameters)) +
+                " as float32";
+        text += network.cost.file.empty() ? std::string("\n")
+                                          : ", " + network.cost.file + " (" + network.key + ")\n";
       }
       if (stage.parametrisation) {
         text += indent + "path " + std::string(option_name(stage.parametrisation->path)) +

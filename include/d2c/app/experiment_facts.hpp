@@ -65,21 +65,27 @@ void take_codec(const DataSetSize& size, ExperimentFacts& facts, Problems& probl
 
 } // namespace detail
 
+/// Calls f<D>() for the data set of the pipeline P, by its types or by [data]; adds a problem where
+/// [data] names none that there is.
+template <class P, class Function>
+void with_dataset(const DataConfig& data, Problems& problems, Function&& f) {
+  using Policy = detail::pipeline_policy_t<roles::dataset, typename P::resolved_stages>;
+  if constexpr (detail::is_given<Policy>) {
+    f.template operator()<Policy>();
+  } else {
+    detail::with_named(KnownDatasets{}, data.dataset, "dataset", problems, f);
+  }
+}
+
 /// Facts of the pipeline P. Adds a problem for a data set or codec that [data] names wrongly; the
 /// sizes are zero then.
 template <class P>
 ExperimentFacts experiment_facts(const DataConfig& data, Problems& problems) {
   using Stages = typename P::resolved_stages;
-  using DatasetPolicy = detail::pipeline_policy_t<roles::dataset, Stages>;
   using CodecPolicy = detail::pipeline_policy_t<roles::codec, Stages>;
   ExperimentFacts facts = facts_of<P>();
   DataSetSize size;
-  if constexpr (detail::is_given<DatasetPolicy>) {
-    size = data_set_size<DatasetPolicy>(data, problems);
-  } else {
-    detail::with_named(KnownDatasets{}, data.dataset, "dataset", problems,
-                       [&]<class T>() { size = data_set_size<T>(data, problems); });
-  }
+  with_dataset<P>(data, problems, [&]<class D>() { size = data_set_size<D>(data, problems); });
   facts.classes = size.classes;
   if (size.classes == 0) {
     return facts;

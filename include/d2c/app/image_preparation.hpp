@@ -86,6 +86,10 @@ public:
   /// The prepared images. InputError if they are not prepared.
   [[nodiscard]] ImageSet load(Split split) const { return open_prepared(folder(split)); }
 
+  [[nodiscard]] bool is_finished(Split split) const {
+    return PreparedFolder::read(folder(split)).has_value();
+  }
+
   /// How many images there are, or would be if none is refused.
   [[nodiscard]] std::int64_t count(Split split) const {
     const auto finished = PreparedFolder::read(folder(split));

@@ -1,21 +1,26 @@
 #pragma once
 /// What `plan` prints: predicted time, memory and disk per stage, from a measured matrix product
-/// and the arithmetic of the networks. A prediction to decide by, not a promise.
+/// and the arithmetic of the networks, and the files to get. A prediction to decide by, not a
+/// promise.
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <d2c/app/backend.hpp>
 #include <d2c/app/driver.hpp>
+#include <d2c/app/needed_files.hpp>
 #include <d2c/core/compiled_once.hpp>
-#include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/models/parameter_list.hpp>
+#include <d2c/sample/network_calls.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/score/check_score_config.hpp>
 #include <d2c/score/score_config.hpp>
@@ -37,9 +42,18 @@ constexpr double forward_operations(const NetworkShape& shape) {
 
 /// One row of the plan. Negative: not known.
 struct StageCost {
-  double operations = -1;
-  double memory_bytes = -1;
-  double disk_bytes = -1;
+  double operations = 0;        ///< of the stage's own network
+  double frozen_operations = 0; ///< of encoders, autoencoder and feature networks
+  double memory_bytes = 0;
+  double disk_bytes = 0;
+};
+
+/// How many images there are of what.
+struct ImageCounts {
+  double train = 0;
+  double held_out = 0;
+  double kept = 0;
+  double samples = 0;
 };
 
 namespace detail {
@@ -64,185 +78,305 @@ inline std::int64_t kept_images(const Arm& arm, const Sections& sections) {
   return arm.facts.classes * (pinned > 0 ? pinned : sections.get<SelectConfig>().per_class);
 }
 
-/// Operations of one image through the DINOv2 that the name of a policy holds ("DINOv2L",
-/// "OnGrid<DINOv2, 32>").
-inline double dinov2_operations(std::string_view policy) {
-  const auto holds = [&](std::string_view text) {
-    return policy.find(text) != std::string_view::npos;
+/// Images of all kinds; throws InputError where nothing says how many there are.
+inline ImageCounts image_counts(const Arm& arm, const Sections& sections) {
+  const auto& evaluate = sections.get<EvaluateConfig>();
+  const auto split = [&](Split which) {
+    return arm.needs_images() ? static_cast<double>(arm.expected_images(which)) : 0.0;
   };
-  const DINOv2Shape shape = holds("DINOv2S")   ? dinov2_shapes::S
-                            : holds("DINOv2L") ? dinov2_shapes::L
-                            : holds("DINOv2g") ? dinov2_shapes::g
-                                               : dinov2_shapes::B;
-  int grid = 16;
-  if (const auto at = policy.find("OnGrid<"); at != std::string_view::npos) {
-    const auto comma = policy.find(", ", at);
-    if (comma != std::string_view::npos) {
-      std::from_chars(policy.data() + comma + 2, policy.data() + policy.size(), grid);
-    }
-  }
-  return shape.operations(grid * grid);
+  constexpr double published_batch = 10'000; // of ADM's reference batches
+  return {.train = split(Split::train),
+          .held_out = evaluate.reference.empty() ? split(Split::test) : published_batch,
+          .kept = static_cast<double>(kept_images(arm, sections)),
+          .samples = static_cast<double>(sections.get<SampleConfig>().images_per_class) *
+                     arm.facts.classes};
 }
 
-/// Operations of one image through the vision encoders whose arithmetic is known.
-inline double encoder_operations(const StageNode& stage, double side) {
-  for (const std::string_view policy : stage.text.policies) {
-    if (policy.find("EfficientNetLite0") != std::string_view::npos) {
-      return 0.8e9 * side * side / (224.0 * 224.0); // 407 million multiply-adds at 224
-    }
-    if (policy.find("DINOv2") != std::string_view::npos) {
-      return dinov2_operations(policy);
-    }
-    if (policy.find("Inception") != std::string_view::npos ||
-        policy.find("FID") != std::string_view::npos || policy == "KID") {
-      return 11.4e9; // 5.7 thousand million multiply-adds at 299
-    }
-  }
-  return -1;
+inline double weight_bytes(const NetworkShape& shape) {
+  return 4.0 * static_cast<double>(parameter_count(shape));
+}
+
+/// Weights and what is live of a batch without gradients: the rows of one block.
+inline double inference_memory(const NetworkShape& shape, double batch) {
+  return weight_bytes(shape) +
+         4.0 * batch * shape.sequence() * shape.size.width * (6.0 + shape.size.mlp_ratio);
 }
 
 /// Parameters with gradient, two moments and average; activations of a training batch.
 inline double training_memory(const NetworkShape& shape, double batch) {
-  const auto parameters = static_cast<double>(parameter_count(shape));
   const double tokens = shape.sequence();
   const double per_block = tokens * shape.size.width * (10.0 + 2.0 * shape.size.mlp_ratio) +
                            2.0 * shape.size.heads * tokens * tokens;
-  return 4 * (5 * parameters + batch * shape.size.depth * per_block);
+  return 5 * weight_bytes(shape) + 4 * batch * shape.size.depth * per_block;
+}
+
+/// Weights of a frozen network and what `batch` images or prompts need in it.
+inline double frozen_memory(const NetworkCost& cost, double batch) {
+  return 4.0 * static_cast<double>(cost.parameters) + batch * cost.activations;
+}
+
+inline const NetworkCost& codec_cost_of(const Arm& arm) {
+  static const NetworkCost none;
+  for (const StageNode& stage : arm.stages) {
+    for (const FrozenNetwork& network : stage.frozen) {
+      if (network.use == FrozenNetwork::Use::codec) {
+        return network.cost;
+      }
+    }
+  }
+  return none;
 }
 
 } // namespace detail
 
-/// What one stage will cost. `train_images` and `test_images` are the sizes of the data set.
+/// What one stage of an arm will cost.
 inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sections& sections,
-                            double train_images, double test_images) {
-  const double model_bytes =
-      4.0 * arm.facts.latent_channels * arm.facts.latent_height * arm.facts.latent_width;
+                            const ImageCounts& images) {
+  const ExperimentFacts& facts = arm.facts;
+  const double latent = 4.0 * facts.latent_channels * facts.latent_height * facts.latent_width;
+  const double pixels = 1.0 * arm.size.channels * arm.size.height * arm.size.width;
+  const NetworkCost& codec = detail::codec_cost_of(arm);
+  const double codec_memory = detail::frozen_memory(codec, 1);
+  // On a CPU the autoencoder takes images one by one.
   StageCost cost;
   if (stage.kind() == "score" && stage.network) {
     const auto& score = sections.get<ScoreConfig>();
     const double forward = forward_operations(*stage.network);
-    const double steps = trains_scorer(score) ? static_cast<double>(score.steps) : 0;
-    cost.operations = 3 * forward * steps * static_cast<double>(score.batch) +
-                      forward * train_images * static_cast<double>(score.columns);
-    cost.memory_bytes = detail::training_memory(*stage.network, static_cast<double>(score.batch)) +
-                        train_images * model_bytes / 4;
-    cost.disk_bytes = train_images * (4.0 * static_cast<double>(score.columns) + 48) +
-                      (steps > 0 ? 16.0 * static_cast<double>(parameter_count(*stage.network)) : 0);
+    const double columns = static_cast<double>(score.columns);
+    const double batch = static_cast<double>(score.batch_images);
+    cost.operations = forward * images.train * columns;
+    cost.frozen_operations = images.train * codec.operations;
+    cost.memory_bytes = detail::inference_memory(*stage.network, batch) + codec_memory;
+    cost.disk_bytes = images.train * (4.0 * columns + 96);
+    if (trains_scorer(score)) {
+      const double steps = static_cast<double>(score.steps);
+      cost.operations += 3 * forward * steps * static_cast<double>(score.batch);
+      cost.frozen_operations += images.train * codec.operations;
+      cost.memory_bytes =
+          std::max(cost.memory_bytes,
+                   detail::training_memory(*stage.network, static_cast<double>(score.batch)) +
+                       images.train * latent);
+      cost.disk_bytes += 4 * detail::weight_bytes(*stage.network);
+    }
   } else if (stage.kind() == "select") {
-    cost.operations = 0;
-    cost.memory_bytes = train_images * 64;
-    cost.disk_bytes = static_cast<double>(detail::kept_images(arm, sections)) * 64;
+    cost.memory_bytes = images.train * 200;
+    cost.disk_bytes = images.kept * 96;
   } else if (stage.kind() == "attach") {
-    const auto kept = static_cast<double>(detail::kept_images(arm, sections));
-    const double each = detail::encoder_operations(stage, 112);
-    cost.operations = each < 0 ? -1 : kept * each;
-    const double tokens = 4.0 * arm.facts.visual_tokens * arm.facts.visual_width;
-    cost.disk_bytes = kept * (tokens + model_bytes);
-    cost.memory_bytes = cost.disk_bytes;
+    cost.frozen_operations = images.kept * codec.operations;
+    const double text = 4.0 * facts.classes * facts.text_tokens * facts.text_width;
+    cost.memory_bytes = text + codec_memory;
+    for (const FrozenNetwork& network : stage.frozen) {
+      const bool prompts = network.use == FrozenNetwork::Use::text;
+      const double batch = prompts ? 64 : static_cast<double>(sections.get<AttachConfig>().batch);
+      cost.frozen_operations += network.cost.operations * (prompts ? facts.classes : images.kept);
+      cost.memory_bytes += detail::frozen_memory(network.cost, batch);
+    }
+    if (stage.frozen.size() < stage.text.policies.size()) {
+      cost.frozen_operations = -1;
+    }
+    cost.disk_bytes = text + images.kept * (4.0 * facts.visual_tokens * facts.visual_width +
+                                            (codec.parameters > 0 ? latent : pixels));
   } else if (stage.kind() == "train" && stage.network && !stage.trains()) {
-    const auto bytes = 4.0 * static_cast<double>(parameter_count(*stage.network));
-    cost = {.operations = 0, .memory_bytes = bytes, .disk_bytes = 2 * bytes};
+    const double bytes = detail::weight_bytes(*stage.network);
+    cost.memory_bytes = bytes;
+    cost.disk_bytes = 2 * bytes;
   } else if (stage.kind() == "train" && stage.network) {
     const auto& train = sections.get<TrainConfig>();
-    const auto batch = static_cast<double>(train.batch);
-    const auto parameters = static_cast<double>(parameter_count(*stage.network));
-    cost.operations =
-        3 * forward_operations(*stage.network) * batch * static_cast<double>(train.steps);
-    cost.memory_bytes = detail::training_memory(*stage.network, batch);
-    cost.disk_bytes = 16 * parameters * static_cast<double>(1 + train.keep_checkpoints);
+    const double batch = static_cast<double>(train.batch);
+    const double steps = static_cast<double>(train.steps);
+    const bool aligned = stage.network->align_depth > 0;
+    const bool attached =
+        std::any_of(arm.stages.begin(), arm.stages.end(),
+                    [](const StageNode& other) { return other.kind() == "attach"; });
+    cost.operations = 3 * forward_operations(*stage.network) * batch * steps;
+    cost.frozen_operations = attached ? 0 : images.kept * codec.operations;
+    const double pieces = static_cast<double>(std::max<std::int64_t>(1, train.accumulate));
+    cost.memory_bytes =
+        detail::training_memory(*stage.network, batch / pieces) +
+        images.kept * (latent + (aligned ? 4.0 * facts.visual_tokens * facts.visual_width : 0));
+    // Weights, average and two moments; one more while a checkpoint is written.
+    cost.disk_bytes =
+        4 * detail::weight_bytes(*stage.network) * static_cast<double>(1 + train.keep_checkpoints);
   } else if (stage.kind() == "sample") {
     const auto& sample = sections.get<SampleConfig>();
+    const double batch = static_cast<double>(sample.batch);
+    cost.operations = -1;
     for (const StageNode& other : arm.stages) {
-      if (other.kind() == "train" && other.network) {
-        const double guided =
-            sample.guidance == 1.0 ? 1 : 1 + sample.guidance_high - sample.guidance_low;
-        const double images = static_cast<double>(sample.images_per_class) * arm.facts.classes;
-        cost.operations = forward_operations(*other.network) * images *
-                          static_cast<double>(sample.steps) * guided;
-        cost.memory_bytes =
-            4.0 * static_cast<double>(parameter_count(*other.network)) + 8 * images * model_bytes;
-        cost.disk_bytes = images * model_bytes;
+      if (other.kind() == "train" && other.network && other.parametrisation &&
+          stage.network_calls) {
+        cost.operations = forward_operations(*other.network) * images.samples *
+                          stage.network_calls(*other.parametrisation);
+        cost.memory_bytes = detail::inference_memory(*other.network, 2 * batch);
       }
     }
+    cost.frozen_operations = images.samples * codec.decode_operations;
+    cost.memory_bytes += codec_memory + 2 * images.samples * pixels;
+    cost.disk_bytes = 2 * images.samples * pixels;
   } else if (stage.kind() == "evaluate") {
-    const auto& evaluate = sections.get<EvaluateConfig>();
-    const double images =
-        test_images + static_cast<double>(detail::kept_images(arm, sections)) +
-        static_cast<double>(sections.get<SampleConfig>().images_per_class) * arm.facts.classes;
-    const double each = detail::encoder_operations(stage, static_cast<double>(evaluate.resolution));
-    cost.operations = each < 0 ? -1 : images * each;
-    cost.memory_bytes = images * 1280 * 4;
-    cost.disk_bytes = 1e6;
+    const double batch = static_cast<double>(sections.get<EvaluateConfig>().batch);
+    const double all = images.held_out + images.kept + images.samples;
+    cost.memory_bytes = images.kept * pixels;
+    if (stage.frozen.empty()) {
+      cost.frozen_operations = -1;
+    }
+    for (const FrozenNetwork& network : stage.frozen) {
+      constexpr double numbers = 2048 + 1008; // of one image, for neighbours and classes
+      cost.frozen_operations += all * network.cost.operations;
+      cost.memory_bytes += detail::frozen_memory(network.cost, batch) + 4 * numbers * all;
+      cost.disk_bytes += 4 * numbers * images.held_out + 8 * 2 * 2048.0 * 2048;
+    }
+  } else {
+    cost.operations = -1;
   }
   return cost;
 }
 
-/// The table of all arms; stages that arms share and stages that are finished cost nothing more.
+namespace detail {
+
+/// "12 s", "3.4 min", "5.6 h" or "7.8 days".
+inline std::string duration_text(double seconds) {
+  char text[32];
+  if (seconds < 100) {
+    std::snprintf(text, sizeof text, "%.0f s", seconds);
+  } else if (seconds < 100 * 60) {
+    std::snprintf(text, sizeof text, "%.1f min", seconds / 60);
+  } else if (seconds < 72 * 3600) {
+    std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
+  } else {
+    std::snprintf(text, sizeof text, "%.1f days", seconds / 86400);
+  }
+  return text;
+}
+
+/// The files of all arms, each once, with what is known of their size.
+inline std::string files_text(const Driver& driver, const Sections& sections) {
+  std::string text;
+  std::vector<std::string> seen;
+  double missing = 0;
+  char row[400];
+  for (const Arm& arm : driver.arms()) {
+    for (const NeededFile& file : needed_files(arm, sections)) {
+      const std::string name = file.key + file.what + file.path;
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+        continue;
+      }
+      seen.push_back(name);
+      missing += file.is_there() ? 0 : file.bytes;
+      std::snprintf(row, sizeof row, "%-28s %10s  %-8s %s\n", file.key.c_str(),
+                    file.bytes > 0 ? size_text(file.bytes).c_str() : "",
+                    file.is_there() ? "there" : "missing", file.what.c_str());
+      text += row;
+    }
+  }
+  if (text.empty()) {
+    return text;
+  }
+  std::snprintf(row, sizeof row, "\n%-28s %10s  %-8s %s\n", "file or folder", "size", "", "what");
+  text.insert(0, row);
+  return missing > 0 ? text + "to get: " + size_text(missing) +
+                           " of weights, as float32; published files may hold more (decoders)\n"
+                     : text;
+}
+
+} // namespace detail
+
+/// The table of all arms, then the files they need; stages that arms share and stages that are
+/// finished cost nothing more. Images that are not there yet are counted as published.
 template <class = Once>
 std::string plan_text(const Driver& driver, const Sections& sections, const Backend& backend,
                       const std::string& device) {
   constexpr double reached = 0.4;
+  constexpr double preparing = 3e-3; // seconds that one core takes to decode and crop an image
   std::string text;
-  char row[200];
+  std::string notes;
+  char row[300];
   std::vector<std::string> seen;
   double total = 0;
   double disk = 0;
   double memory = 0;
   bool all_known = true;
+  std::map<std::int64_t, double> rates;
+  const auto rate = [&](std::int64_t width) {
+    const auto [found, fresh] = rates.try_emplace(width, 0);
+    if (fresh) {
+      found->second = reached * backend.matrix_product_rate(device, 3136, width, 4 * width, 0.3);
+    }
+    return found->second;
+  };
+  const auto first_time = [&](const std::string& place) {
+    const bool fresh = std::find(seen.begin(), seen.end(), place) == seen.end();
+    seen.push_back(place);
+    return fresh;
+  };
+  const auto add_row = [&](const Arm& arm, const std::string& kind, const std::string& what) {
+    std::snprintf(row, sizeof row, "%-10s %-10s %s\n", arm.name.c_str(), kind.c_str(),
+                  what.c_str());
+    text += row;
+  };
+  const auto add_cost = [&](const Arm& arm, const std::string& kind, double seconds,
+                            const StageCost& cost) {
+    memory = std::max(memory, cost.memory_bytes);
+    disk += cost.disk_bytes;
+    total += std::max(0.0, seconds);
+    all_known = all_known && seconds >= 0;
+    char numbers[100];
+    std::snprintf(numbers, sizeof numbers, "%10s %10s %10s",
+                  seconds < 0 ? "?" : detail::duration_text(seconds).c_str(),
+                  size_text(cost.memory_bytes).c_str(), size_text(cost.disk_bytes).c_str());
+    add_row(arm, kind, numbers);
+  };
   for (const Arm& arm : driver.arms()) {
-    const auto images = [&](Split split) {
-      return arm.needs_images() ? static_cast<double>(arm.image_count(split)) : 0.0;
-    };
-    const double train_images = images(Split::train);
-    const double test_images = images(Split::test);
+    const ImageCounts images = detail::image_counts(arm, sections);
+    if (arm.preparation && arm.needs_images() && !arm.preparation->is_finished(Split::train) &&
+        first_time(arm.preparation->folder(Split::train).string())) {
+      const double pixels = 1.0 * arm.size.channels * arm.size.height * arm.size.width;
+      const bool judges = sections.get<EvaluateConfig>().reference.empty();
+      const double all = images.train + (judges ? images.held_out : 0);
+      add_cost(arm, "prepare", all * preparing / driver.threads(),
+               {.memory_bytes =
+                    2.0 * static_cast<double>(sections.get<PrepareConfig>().shard_images) * pixels,
+                .disk_bytes = all * pixels});
+    }
     for (const StageNode& stage : arm.stages) {
       if (!stage.run) {
         continue;
       }
-      const std::string place = stage.kind() + "-" + stage.key;
-      if (std::find(seen.begin(), seen.end(), place) != seen.end()) {
-        std::snprintf(row, sizeof row, "%-10s %-10s shared with an arm above\n", arm.name.c_str(),
-                      stage.kind().c_str());
-        text += row;
+      if (!first_time(stage.kind() + "-" + stage.key)) {
+        add_row(arm, stage.kind(), "shared with an arm above");
         continue;
       }
-      seen.push_back(place);
       if (const auto record = driver.finished(stage)) {
-        std::snprintf(row, sizeof row, "%-10s %-10s finished earlier in %.1f s\n", arm.name.c_str(),
-                      stage.kind().c_str(), record->seconds);
-        text += row;
+        std::snprintf(row, sizeof row, "finished earlier in %.1f s", record->seconds);
+        add_row(arm, stage.kind(), row);
         continue;
       }
-      const StageCost cost = stage_cost(arm, stage, sections, train_images, test_images);
-      std::string seconds = "?";
-      if (cost.operations >= 0) {
-        const NetworkShape shape = stage.network.value_or(NetworkShape{.size = {1, 512, 1, 2}});
-        const double rate = reached * backend.matrix_product_rate(device, 3136, shape.size.width,
-                                                                  4 * shape.size.width, 0.3);
-        const double estimate = cost.operations / rate;
-        total += estimate;
-        std::snprintf(row, sizeof row, "%.0f", estimate);
-        seconds = row;
-      } else {
-        all_known = false;
+      const StageCost cost = stage_cost(arm, stage, sections, images);
+      double seconds = -1;
+      if (cost.operations >= 0 && cost.frozen_operations >= 0) {
+        constexpr std::int64_t usual_width = 512;
+        const std::int64_t width = stage.network ? stage.network->size.width : usual_width;
+        seconds = cost.operations > 0 ? cost.operations / rate(width) : 0;
+        seconds += cost.frozen_operations > 0 ? cost.frozen_operations / rate(usual_width) : 0;
       }
-      memory = std::max(memory, cost.memory_bytes);
-      disk += std::max(0.0, cost.disk_bytes);
-      const auto megabytes = [](double bytes) {
-        return bytes < 0 ? std::string("?") : std::to_string(static_cast<long>(bytes / 1e6) + 1);
-      };
-      std::snprintf(row, sizeof row, "%-10s %-10s %10s %12s %10s\n", arm.name.c_str(),
-                    stage.kind().c_str(), seconds.c_str(), megabytes(cost.memory_bytes).c_str(),
-                    megabytes(cost.disk_bytes).c_str());
-      text += row;
+      add_cost(arm, stage.kind(), seconds, cost);
+      if (stage.kind() == "sample" && stage.network_calls) {
+        for (const StageNode& other : arm.stages) {
+          if (other.kind() == "train" && other.parametrisation) {
+            std::snprintf(row, sizeof row, "%s asks networks %.0f times for an image of %s\n",
+                          stage.text.name.c_str(), stage.network_calls(*other.parametrisation),
+                          arm.name.c_str());
+            notes += row;
+          }
+        }
+      }
     }
   }
-  std::snprintf(row, sizeof row, "%-10s %-10s %10s %12s %10s\n", "arm", "stage", "seconds",
-                "memory (MB)", "disk (MB)");
+  std::snprintf(row, sizeof row, "%-10s %-10s %10s %10s %10s\n", "arm", "stage", "time", "memory",
+                "disk");
   text.insert(0, row);
-  std::snprintf(row, sizeof row, "\ntotal%s: %.0f s, at most %.0f MB at once, %.0f MB on disk\n",
-                all_known ? "" : " without the stages marked ?", total, memory / 1e6, disk / 1e6);
-  text += row;
+  text += "\ntotal" + std::string(all_known ? "" : " without the stages marked ?") + ": " +
+          detail::duration_text(total) + ", at most " + size_text(memory) + " at once, " +
+          size_text(disk) + " on disk\n" + notes + detail::files_text(driver, sections);
   std::snprintf(row, sizeof row,
                 "\nmeasured on %s: float32 matrix products of the networks' own widths over 0.3 s "
                 "each; networks are taken to reach %.0f %% of that rate\n",

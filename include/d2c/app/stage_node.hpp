@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/app/frozen_network.hpp>
 #include <d2c/app/stage_order.hpp>
 #include <d2c/config/dump.hpp>
 #include <d2c/config/no_effect.hpp>
@@ -37,6 +38,9 @@ struct StageNode {
   std::vector<std::string> autos;    ///< "AutoCondition is DCEmbedding"
   std::vector<std::string> sections; ///< names of the configuration sections it reads
   std::optional<NetworkShape> network;
+  std::vector<FrozenNetwork> frozen; ///< networks that it loads and does not train
+  /// Network evaluations per image of a sampler, for what the denoiser predicts.
+  std::function<double(const Parametrisation&)> network_calls;
   std::optional<Parametrisation> parametrisation; ///< what its objective trains
   std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
   std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
@@ -258,6 +262,16 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
                   { network_of(S{}, facts, sections) } -> std::convertible_to<NetworkShape>;
                 }) {
     node.network = network_of(S{}, facts, sections);
+  }
+  if constexpr (requires { frozen_networks(S{}, facts, sections); }) {
+    node.frozen = frozen_networks(S{}, facts, sections);
+  }
+  if constexpr (requires(const Parametrisation& predicted) {
+                  network_calls(S{}, sections, predicted);
+                }) {
+    node.network_calls = [&sections](const Parametrisation& predicted) {
+      return network_calls(S{}, sections, predicted);
+    };
   }
   if constexpr (requires { S::objective::parametrisation; }) {
     node.parametrisation = S::objective::parametrisation;

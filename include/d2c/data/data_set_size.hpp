@@ -6,6 +6,7 @@
 
 #include <d2c/core/problem.hpp>
 #include <d2c/data/data_config.hpp>
+#include <d2c/data/image_set.hpp>
 
 namespace d2c {
 
@@ -58,6 +59,17 @@ DataSetSize data_set_size(const DataConfig& config) {
   const DataSetSize size = data_set_size<Dataset>(config, problems);
   problems.raise();
   return size;
+}
+
+/// How many images a split of a data set has as published; 0 where its type does not say
+/// (`train_images`, `test_images`).
+template <class Dataset>
+constexpr std::int64_t published_images(Split split) {
+  if constexpr (requires { Dataset::train_images + Dataset::test_images; }) {
+    return split == Split::train ? Dataset::train_images : Dataset::test_images;
+  } else {
+    return 0;
+  }
 }
 
 } // namespace d2c

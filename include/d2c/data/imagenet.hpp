@@ -1,6 +1,7 @@
 #pragma once
 /// The ImageNet-1k data set as a type: its facts. Its files are read in data/open_imagenet.hpp.
 
+#include <cstdint>
 #include <string_view>
 
 #include <d2c/core/fixed_string.hpp>
@@ -20,6 +21,8 @@ struct ImageNetFacts {
   static constexpr int height = Side;
   static constexpr int width = Side;
   static constexpr int largest_class = 1300;
+  static constexpr std::int64_t train_images = Classes == 1000 ? 1'281'167 : 0; ///< 0: not known
+  static constexpr std::int64_t test_images = Classes * 50;
 };
 
 /// ILSVRC 2012 (Russakovsky et al. 2015): 1 281 167 training images in 1000 classes, centre-cropped

@@ -1,0 +1,163 @@
+// What plan and describe count. Oracles: the totals of the published files, PyTorch's
+// FlopCounterMode on the same networks (diffusers, timm, torchvision), the calls of each method by
+// its definition, and sums by hand.
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch.hpp>
+
+#include <d2c/app/plan.hpp>
+#include <d2c/core.hpp>
+#include <d2c/models/transformer_size.hpp>
+#include <d2c/sample/network_calls.hpp>
+
+using namespace d2c;
+
+namespace {
+
+constexpr Parametrisation flow{PathKind::linear, TargetKind::velocity};
+constexpr Parametrisation ddpm{PathKind::ddpm_linear, TargetKind::noise};
+
+SampleConfig steps(std::int64_t count) {
+  SampleConfig config;
+  config.steps = count;
+  return config;
+}
+
+StageNode node(const std::string& kind) {
+  StageNode stage;
+  stage.text.kind = kind;
+  return stage;
+}
+
+} // namespace
+
+TEST_CASE("plan: frozen networks are counted from their types") {
+  CHECK(network_cost(T5{}).parameters == 1'223'527'424);
+  CHECK(network_cost(DINOv2{}).parameters == 86'580'480);
+  CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768);
+  CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
+  const NetworkCost vae = codec_cost(Latent<SDVae>{}, 256, 256);
+  CHECK(vae.parameters == 83'653'863);
+
+  CHECK(vae.operations == Approx(272'722'034'688.0).epsilon(1e-3));
+  CHECK(vae.decode_operations == Approx(622'187'249'664.0).epsilon(1e-3));
+  CHECK(codec_cost(Latent<SDVae>{}, 512, 512).decode_operations ==
+        Approx(2'514'518'802'432.0).epsilon(1e-3));
+  CHECK(network_cost(DINOv2{}).operations == Approx(46'322'454'528.0).epsilon(1e-3));
+  CHECK(network_cost(DINOv2g{}).operations == Approx(598'780'133'376.0).epsilon(1e-2));
+  CHECK(network_cost(InceptionV3<>{}).operations == Approx(11'426'464'960.0).epsilon(1e-2));
+  CHECK(network_cost(WithClassToken<DINOv2>{}).operations == network_cost(DINOv2{}).operations);
+}
+
+TEST_CASE("plan: network calls are counted by running the method") {
+  CHECK(network_calls<Euler>(steps(250), flow) == 250);
+  CHECK(network_calls<Heun>(steps(250), flow) == 499);
+  CHECK(network_calls<EulerMaruyama>(steps(250), flow) == 250);
+  CHECK(network_calls<SdeHeun>(steps(250), flow) == 499);
+  CHECK(network_calls<DDIM>(steps(50), ddpm) == 50);
+  CHECK(network_calls<DPMSolver2M>(steps(20), flow) == 20);
+  CHECK(network_calls<DDPM>(steps(250), ddpm) == 250);
+  CHECK(network_calls<DDPM>(steps(250), flow) == 0);
+
+  // t = 1, 0.996, ..., 0.004: guidance acts on the 175 times up to 0.7.
+  SampleConfig guided = steps(250);
+  guided.guidance = 1.5;
+  CHECK(network_calls<Euler>(guided, flow) == 500);
+  guided.guidance_high = 0.7;
+  CHECK(network_calls<Euler>(guided, flow) == 425);
+  guided.guidance_null = "independent";
+  CHECK(network_calls<Euler>(guided, flow) == 600);
+
+  // Two calls to begin with and six a step, more for a tighter tolerance; `steps` is not read.
+  SampleConfig adaptive;
+  const double usual = network_calls<Dopri5>(adaptive, flow);
+  CHECK((usual > 20 && std::fmod(usual - 2, 6) == 0));
+  adaptive.rtol = 1e-5;
+  adaptive.atol = 1e-8;
+  CHECK(network_calls<Dopri5>(adaptive, flow) > usual);
+  adaptive.steps = 1000;
+  adaptive.guidance = 1.5;
+  CHECK(network_calls<Dopri5>(adaptive, flow) > 2 * usual);
+}
+
+TEST_CASE("plan: a stage costs what its networks do for its images") {
+  Arm arm;
+  arm.facts = {.classes = 10,
+               .latent_channels = 4,
+               .latent_height = 32,
+               .latent_width = 32,
+               .text_tokens = 16,
+               .text_width = 2048,
+               .visual_tokens = 256,
+               .visual_width = 768};
+  arm.size = {.classes = 10, .channels = 3, .height = 256, .width = 256};
+  StageNode source = node("source");
+  source.frozen = {{FrozenNetwork::Use::codec,
+                    "codec",
+                    "",
+                    "",
+                    {.parameters = 100, .operations = 7, .decode_operations = 11}}};
+  StageNode attach = node("attach");
+  attach.frozen = {{FrozenNetwork::Use::text, "text", "", "", {.parameters = 5, .operations = 2}},
+                   {FrozenNetwork::Use::images, "image", "", "", {.operations = 3}}};
+  StageNode train = node("train");
+  train.network = NetworkShape{.size = sizes::S(2), .classes = 10};
+  train.sections = {"train"};
+  train.parametrisation = flow;
+  StageNode sample = node("sample");
+  sample.network_calls = [](const Parametrisation& predicted) {
+    return predicted.target == TargetKind::velocity ? 44.0 : 0.0;
+  };
+  arm.stages = {source, attach, train, sample};
+
+  Sections sections;
+  sections.set(AttachConfig{});
+  sections.set(ScoreConfig{});
+  TrainConfig training;
+  training.steps = 10;
+  training.batch = 4;
+  sections.set(training);
+  sections.set(steps(250));
+  const ImageCounts images{.train = 1000, .held_out = 50, .kept = 20, .samples = 30};
+
+  const StageCost attached = stage_cost(arm, arm.stages[1], sections, images);
+  CHECK(attached.frozen_operations == 20 * 7 + 10 * 2 + 20 * 3);
+  CHECK(attached.disk_bytes == 4.0 * 10 * 16 * 2048 + 20 * (4.0 * 256 * 768 + 4.0 * 4 * 32 * 32));
+  const double forward = forward_operations(*arm.stages[2].network);
+  CHECK(stage_cost(arm, arm.stages[2], sections, images).operations == 3 * forward * 10 * 4);
+  const StageCost sampled = stage_cost(arm, arm.stages[3], sections, images);
+  CHECK(sampled.operations == forward * 30 * 44);
+  CHECK(sampled.frozen_operations == 30 * 11);
+  CHECK(sampled.disk_bytes == 2.0 * 30 * 3 * 256 * 256);
+
+  // A scorer that is loaded is not trained: each image is encoded once, scored in every column.
+  StageNode score = node("score");
+  score.network = arm.stages[2].network;
+  ScoreConfig scoring;
+  scoring.columns = 6;
+  scoring.checkpoint = "weights.pt";
+  sections.set(scoring);
+  const StageCost loaded = stage_cost(arm, score, sections, images);
+  CHECK(loaded.operations == forward * 1000 * 6);
+  CHECK(loaded.frozen_operations == 1000 * 7);
+  scoring.checkpoint = "scratch";
+  scoring.steps = 3;
+  scoring.batch = 2;
+  sections.set(scoring);
+  CHECK(stage_cost(arm, score, sections, images).operations ==
+        forward * 1000 * 6 + 3 * forward * 3 * 2);
+}
+
+TEST_CASE("plan: numbers are written in their own unit") {
+  CHECK(size_text(3e6) == "3 MB");
+  CHECK(size_text(4.894e9) == "4.9 GB");
+  CHECK(detail::duration_text(12) == "12 s");
+  CHECK(detail::duration_text(600) == "10.0 min");
+  CHECK(detail::duration_text(2.5 * 3600) == "2.5 h");
+  CHECK(detail::duration_text(10 * 86400) == "10.0 days");
+}
