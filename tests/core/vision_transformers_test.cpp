@@ -170,6 +170,8 @@ TEST_CASE("vision transformers: types of the published sizes") {
   STATIC_REQUIRE((MoCoV3S::width == 384 && MoCoV3::width == 768 && MoCoV3L::width == 1024));
   STATIC_REQUIRE((OnGrid<MAE, 14>::tokens == 196 && OnGrid<MoCoV3L, 7>::width == 1024));
   CHECK(OnGrid<MAE, 14>::name == "OnGrid<MAE, 14>");
+  CHECK(mocov3_file(MoCoV3S::shape) == "vit-s-300ep.pth.tar");
+  CHECK(mocov3_file(MoCoV3L::shape) == "vitl.pth.tar");
   // 303 million parameters over 257 tokens, and attention.
   CHECK(MAE::shape.operations(256) == Approx(162.0e9).epsilon(0.01));
 }

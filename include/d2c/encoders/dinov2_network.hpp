@@ -21,6 +21,8 @@ namespace d2c {
 /// exact GELU or SwiGLU, registers between the class token and the patches and without position.
 class DINOv2Network {
 public:
+  using Shape = DINOv2Shape;
+
   /// Tokens after the last layer norm, float32 on the network's device.
   struct Output {
     Tensor class_token; ///< [n, D], x_norm_clstoken
@@ -63,7 +65,7 @@ public:
       }
       const auto [first, second] = names.feed_forward(i, shape.swiglu);
       blocks_.push_back({affine(names.block(i) + "norm1"),
-                         {at::cat(weights), at::cat(biases)},
+                         {Layers::stacked(weights), Layers::stacked(biases)},
                          affine(names.attention_output(i)),
                          take(names.scale(i, 1)),
                          affine(names.block(i) + "norm2"),

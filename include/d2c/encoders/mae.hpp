@@ -1,6 +1,6 @@
 #pragma once
 /// The MAE vision encoder as a type: its facts. The network is
-/// encoders/vision_transformer_network.hpp.
+/// encoders/mae_network.hpp.
 
 #include <string_view>
 

@@ -1,6 +1,5 @@
 #pragma once
-/// The MoCo v3 vision encoders as types: their facts. The network is
-/// encoders/vision_transformer_network.hpp.
+/// The MoCo v3 vision encoders as types: their facts. The network is encoders/mocov3_network.hpp.
 
 #include <string_view>
 

@@ -1,41 +1,62 @@
 #pragma once
 /// MoCo v3 as a vision encoder: patch tokens as REPA takes them, and the class token.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include <d2c/attach/attach_config.hpp>
+#include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/encoders/configured_file.hpp>
+#include <d2c/encoders/grid_encoder.hpp>
 #include <d2c/encoders/mocov3.hpp>
+#include <d2c/encoders/mocov3_network.hpp>
 #include <d2c/encoders/mocov3_tensors.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
-#include <d2c/encoders/vision_transformer_encoder.hpp>
+#include <d2c/encoders/vision_transformer_tensors.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
-/// Patch tokens after the last layer norm.
-inline PublishedVisionTransformer published_mocov3(const VisionTransformerShape& shape) {
-  return {"MoCo v3",
-          shape.width == mocov3_shapes::S.width   ? "vit-s-300ep.pth.tar"
-          : shape.width == mocov3_shapes::B.width ? "vit-b-300ep.pth.tar"
-                                                  : "vitl.pth.tar of RCG",
-          mocov3_names_of, VisionTransformerEncoder::PatchTokens::of_last_norm};
+/// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
+/// Python package carries these weights.
+inline std::string mocov3_file_problem(const VisionTransformerShape& shape,
+                                       const AttachConfig& config) {
+  return configured_file_problem(config.vision_weights,
+                                 "a file with the MoCo v3 weights (" + mocov3_file(shape) + ")");
 }
 
-/// The encoder that a tag with MoCoV3Facts names, from the configured file. Throws InputError if
-/// the file is missing or holds another network.
+/// The encoder of a shape and grid, from the configured file. Throws InputError if the file is
+/// missing or holds another network.
+template <class = Once>
+std::unique_ptr<VisionEncoder> make_mocov3(const VisionTransformerShape& shape, std::int64_t grid,
+                                           const AttachConfig& config, at::Device device) {
+  const std::string problem = mocov3_file_problem(shape, config);
+  if (!problem.empty()) {
+    throw InputError("attach.vision_weights: " + problem);
+  }
+  return std::make_unique<GridEncoder<MoCoV3Network>>(WeightsFile{config.vision_weights}, shape,
+                                                      grid, device);
+}
+D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_mocov3<>(const VisionTransformerShape&,
+                                                               std::int64_t, const AttachConfig&,
+                                                               at::Device))
+
+/// The encoder that a tag with MoCoV3Facts names. Errors as above.
 template <VisionTransformerShape Shape, int Grid>
 std::unique_ptr<VisionEncoder> make_encoder(const MoCoV3Facts<Shape, Grid>&,
                                             const AttachConfig& config, at::Device device) {
-  return make_vision_transformer(published_mocov3(Shape), Shape, Grid, config, device);
+  return make_mocov3(Shape, Grid, config, device);
 }
 
 /// Adds a problem if the weights are missing; reads nothing.
 template <VisionTransformerShape Shape, int Grid>
 void check_encoder(const MoCoV3Facts<Shape, Grid>&, const AttachConfig& config,
                    Problems& problems) {
-  const std::string problem = vision_transformer_problem(published_mocov3(Shape), config);
+  const std::string problem = mocov3_file_problem(Shape, config);
   if (!problem.empty()) {
     problems.add("[attach] vision_weights", problem);
   }

@@ -10,7 +10,7 @@
 
 namespace d2c {
 
-/// S and B are the authors' (S with twelve heads of 32), L comes with RCG (Li et al. 2023).
+/// S and B are the authors' (S with twelve heads of 32), L is RCG's (Li et al. 2023).
 namespace mocov3_shapes {
 inline constexpr VisionTransformerShape S{.width = 384, .depth = 12, .heads = 12};
 inline constexpr VisionTransformerShape B{.width = 768, .depth = 12, .heads = 12};
@@ -35,6 +35,13 @@ inline VisionTransformerNames mocov3_names_of(const std::vector<std::string>& na
   }
   found.misnumbered = has(found.prefix + "blocks.13.norm13.weight");
   return found;
+}
+
+/// The published file of a size: "vit-b-300ep.pth.tar" of the authors, "vitl.pth.tar" of RCG.
+inline std::string mocov3_file(const VisionTransformerShape& shape) {
+  return shape.width == mocov3_shapes::S.width   ? "vit-s-300ep.pth.tar"
+         : shape.width == mocov3_shapes::B.width ? "vit-b-300ep.pth.tar"
+                                                 : "vitl.pth.tar";
 }
 
 } // namespace d2c

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <d2c/tensor/torch.hpp>
 
@@ -37,6 +38,11 @@ struct VisionTransformerLayers {
   double epsilon = 1e-6; ///< of the layer norms
   Activation activation = Activation::gelu;
   bool causal = false; ///< a token attends to itself and to those before it (text)
+
+  /// Rows that a file may keep apart (query, key and value) as one matrix or bias.
+  [[nodiscard]] static Tensor stacked(const std::vector<Tensor>& parts) {
+    return parts.size() == 1 ? parts.front() : at::cat(parts);
+  }
 
   /// Patch tokens [n, rows * columns, D], rows first, of images [n, 3, H, W]; `patches` is a
   /// convolution whose stride is its size.

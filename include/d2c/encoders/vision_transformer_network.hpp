@@ -1,5 +1,5 @@
 #pragma once
-/// Plain vision transformers for inference: the networks of MAE and MoCo v3.
+/// Plain vision transformers for inference: what the networks of MAE and MoCo v3 share.
 
 #include <cstdint>
 #include <string>
@@ -20,6 +20,14 @@ namespace d2c {
 /// blocks, last layer norm; eps 1e-6, exact GELU.
 class VisionTransformerNetwork {
 public:
+  using Shape = VisionTransformerShape;
+
+  /// The tokens that an encoder takes, float32 on the network's device.
+  struct Output {
+    Tensor class_token; ///< [n, D]
+    Tensor patches;     ///< [n, rows * columns, D]
+  };
+
   /// Reads the network from a file, in any floating type; `title` names it in errors. Throws one
   /// InputError that lists each tensor that is missing, has another shape, or claims a place in the
   /// network without having one.
@@ -47,7 +55,7 @@ public:
         biases.push_back(take(rows + ".bias"));
       }
       blocks_.push_back({affine(names.norm(i, 1)),
-                         {at::cat(weights), at::cat(biases)},
+                         {Layers::stacked(weights), Layers::stacked(biases)},
                          affine(names.attention_output(i)),
                          {},
                          affine(names.norm(i, 2)),
