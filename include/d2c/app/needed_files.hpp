@@ -16,6 +16,7 @@
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/models/published_weights.hpp>
 #include <d2c/score/score_config.hpp>
+#include <d2c/train/pretrained_config.hpp>
 
 namespace d2c {
 
@@ -64,6 +65,13 @@ inline std::vector<NeededFile> needed_files(const Arm& arm, const Sections& sect
                         published.empty() ? "weights of the scorer" : published, path,
                         4.0 * static_cast<double>(parameter_count(*stage.network))});
       }
+    }
+    if (stage.kind() == "train" && stage.network && !stage.trains()) {
+      const std::string published{published_weights(*stage.network)};
+      list.push_back({"[pretrained] weights",
+                      published.empty() ? "weights of the denoiser" : published,
+                      sections.get<PretrainedConfig>().weights,
+                      4.0 * static_cast<double>(parameter_count(*stage.network))});
     }
     for (const FrozenNetwork& network : stage.frozen) {
       if (!network.cost.file.empty()) {

@@ -210,8 +210,8 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
       }
     }
     cost.frozen_operations = images.samples * codec.decode_operations;
-    cost.memory_bytes += codec_memory + 2 * images.samples * pixels;
-    cost.disk_bytes = 2 * images.samples * pixels;
+    cost.memory_bytes += codec_memory + batch * pixels;
+    cost.disk_bytes = 3 * images.samples * pixels; // both files, and parts until they are joined
   } else if (stage.kind() == "evaluate") {
     const double batch = static_cast<double>(sections.get<EvaluateConfig>().batch);
     const double all = images.held_out + images.kept + images.samples;

@@ -7,16 +7,21 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
+#include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors.hpp>
+#include <d2c/io/safetensors_writer.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/sample/check_sample_config.hpp>
 #include <d2c/sample/guided_prediction.hpp>
@@ -41,16 +46,57 @@ struct SampleSet {
   [[nodiscard]] std::int64_t label(std::int64_t sample) const { return sample % classes; }
 };
 
-/// Draws classes x images_per_class images: uint8 [n, c, h, w] on the CPU, in sample order.
-/// `network`, `guide` and `calls` as for sample_batch. Finished batches lie in `folder` / parts
-/// until all are done and the caller removes them; a part that does not fit (another batch size) is
-/// drawn again. Throws InputError as sample_batch, Failure if a latent is not finite or a part
-/// cannot be written.
+namespace detail {
+
+/// Joins parts into `file` (labels, network_calls, images), one at a time, and returns its images,
+/// mapped read-only.
+template <class = Once>
+Tensor join_parts(const std::vector<std::filesystem::path>& parts, const SampleSet& set,
+                  const std::filesystem::path& file) {
+  std::vector<std::int64_t> labels;
+  std::vector<std::int64_t> calls;
+  std::vector<std::int64_t> shape;
+  for (const std::filesystem::path& path : parts) {
+    const SafetensorsFile part(path);
+    const Tensor asked = to_tensor(part, "network_calls");
+    for (std::int64_t i = 0; i < asked.numel(); ++i) {
+      labels.push_back(set.label(static_cast<std::int64_t>(labels.size())));
+      calls.push_back(asked[i].item<std::int64_t>());
+    }
+    shape = part.entry("images").shape;
+  }
+  const auto n = static_cast<std::int64_t>(labels.size());
+  shape.front() = n;
+  SafetensorsWriter writer(file, {{"labels", DType::I64, {n}},
+                                  {"network_calls", DType::I64, {n}},
+                                  {"images", DType::U8, shape}});
+  writer.append(std::as_bytes(std::span(labels)));
+  writer.append(std::as_bytes(std::span(calls)));
+  for (const std::filesystem::path& path : parts) {
+    writer.append(SafetensorsFile(path).entry("images").bytes);
+  }
+  writer.commit();
+  const auto joined = std::make_shared<const SafetensorsFile>(file);
+  auto* bytes = const_cast<std::byte*>(joined->entry("images").bytes.data()); // only read
+  return at::from_blob(
+      bytes, shape, [joined](void*) {}, at::kByte);
+}
+D2C_COMPILED_ONCE(Tensor join_parts<>(const std::vector<std::filesystem::path>&, const SampleSet&,
+                                      const std::filesystem::path&))
+
+} // namespace detail
+
+/// Draws classes x images_per_class images into `folder` / samples.safetensors (images U8 [n, c, h,
+/// w] in sample order, labels I64 [n], network_calls I64 [n]) and returns the images, mapped from
+/// there: no more than a batch is in memory. `network` and `guide` as for sample_batch. Finished
+/// batches lie in `folder` / parts until all are done and the caller removes them; a part that does
+/// not fit (another batch size) is drawn again. Throws InputError as sample_batch, Failure if a
+/// latent is not finite or a file cannot be written.
 template <class Method, class Network, class Guide = NoGuide>
 [[nodiscard]] Tensor draw_samples(Network&& network, const SampleSet& set,
                                   const SampleConfig& config, const Codec& codec,
                                   const std::filesystem::path& folder, Progress& progress,
-                                  Guide&& guide = {}, Tensor* calls = nullptr) {
+                                  Guide&& guide = {}) {
   const std::filesystem::path parts = folder / "parts";
   std::error_code error;
   std::filesystem::create_directories(parts, error);
@@ -59,8 +105,7 @@ template <class Method, class Network, class Guide = NoGuide>
   }
   const std::int64_t total = set.classes * config.images_per_class;
   const JointState layout(set.shape, set.class_token_width);
-  std::vector<Tensor> images;
-  std::vector<Tensor> asked;
+  std::vector<std::filesystem::path> drawn;
   bool started = false;
   for (std::int64_t first = 0; first < total; first += config.batch) {
     const std::int64_t count = std::min(config.batch, total - first);
@@ -68,10 +113,8 @@ template <class Method, class Network, class Guide = NoGuide>
     std::snprintf(name, sizeof name, "samples-%09lld-%lld.safetensors",
                   static_cast<long long>(first), static_cast<long long>(count));
     const std::filesystem::path path = parts / name;
+    drawn.push_back(path);
     if (std::filesystem::exists(path)) {
-      const SafetensorsFile part(path);
-      images.push_back(to_tensor(part, "images"));
-      asked.push_back(to_tensor(part, "network_calls"));
       continue;
     }
     if (!started) {
@@ -103,18 +146,14 @@ template <class Method, class Network, class Guide = NoGuide>
                     std::to_string(first + bad) + " of class " +
                     std::to_string(set.label(first + bad)));
     }
-    images.push_back(codec.decode(layout.image(states)));
-    asked.push_back(at::tensor(counts, at::kLong));
-    save_tensors(path, {{"images", images.back()}, {"network_calls", asked.back()}});
+    save_tensors(path, {{"images", codec.decode(layout.image(states)).contiguous()},
+                        {"network_calls", at::tensor(counts, at::kLong)}});
     progress.advance(count);
   }
   if (started) {
     progress.finish();
   }
-  if (calls != nullptr) {
-    *calls = at::cat(asked);
-  }
-  return at::cat(images);
+  return detail::join_parts(drawn, set, folder / "samples.safetensors");
 }
 
 } // namespace d2c

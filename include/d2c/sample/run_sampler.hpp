@@ -18,7 +18,6 @@
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/io/contact_sheet.hpp>
 #include <d2c/io/png.hpp>
-#include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/sample/check_sample_config.hpp>
 #include <d2c/sample/draw_samples.hpp>
@@ -115,18 +114,13 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
                       .device = device,
                       .parametrisation = denoiser.parametrisation,
                       .class_token_width = shape.class_token_width};
-  Tensor calls;
   const auto draw = [&](auto&& guide) {
     return draw_samples<Method>(asking(denoiser), set, config, context.codec, context.out,
-                                context.progress, guide, &calls)
-        .contiguous();
+                                context.progress, guide);
   };
   const Tensor images = weak ? draw(asking(*weak)) : draw(NoGuide{});
   const std::int64_t n = images.size(0);
   const Tensor labels = at::arange(n, at::kLong).remainder(set.classes);
-  save_tensors(context.out / "samples.safetensors",
-               {{"labels", labels}, {"images", images}, {"network_calls", calls}});
-
   write_samples_npz(context.out / "samples.npz", images, labels);
 
   constexpr std::int64_t most_rows = 20;
