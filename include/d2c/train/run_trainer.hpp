@@ -48,12 +48,17 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
                      std::to_string(config.flip));
   }
   using Aligner = typename Stage::aligner;
-  if (!config.initial_weights.empty() &&
+  // Sizes of what a pack holds only the pack knows.
+  const TrainingSizes sizes = training_sizes(context.facts);
+  const bool known = sizes.classes > 0 && sizes.height > 0 &&
+                     (!Stage::conditioner::uses_text || sizes.text_width > 0) &&
+                     (!(Aligner::aligns || entangles<Aligner>()) || sizes.visual_width > 0);
+  if (known && !config.initial_weights.empty() &&
       std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
     try {
       initial_weights<typename Stage::objective>(config).require_fits(
           denoiser_shape<typename Stage::model, typename Stage::objective, Aligner,
-                         typename Stage::conditioner>(training_sizes(context.facts), config),
+                         typename Stage::conditioner>(sizes, config),
           true);
     } catch (const InputError& error) {
       problems.add("train.initial_weights", error.what());
