@@ -281,7 +281,9 @@ def main():
     write_images(root)
     networks = write_weights(weights)
     assert "no problems found" in run("check")
-    print(run("plan"))
+    plan = run("plan")
+    print(plan)
+    assert f"Sampler<Euler> asks networks {2 * EULER_STEPS} times" in plan and "missing" not in plan
     for number, stage in enumerate(STAGES):
         run(stage)
         kinds = sorted(name.rsplit("-", 1)[0] for name in finished(out / "store"))
