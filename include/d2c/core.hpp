@@ -48,6 +48,7 @@
 #include <d2c/diffusion/velocity_weight.hpp>
 #include <d2c/diffusion/vp_path.hpp>
 #include <d2c/encoders/dinov2.hpp>
+#include <d2c/encoders/dinov3.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/encoders/inception_v3.hpp>

@@ -13,6 +13,7 @@
 #include <d2c/data/latent.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
+#include <d2c/encoders/dinov3_tensors.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/encoders/inception_v3.hpp>
@@ -139,6 +140,19 @@ template <class Tag>
             .operations = shape.operations(Tag::tokens),
             .activations =
                 detail::transformer_activations(Tag::tokens + 1, shape.width, shape.hidden())};
+  }
+
+/// Per image. A tag with a DINOv3Shape.
+template <class Tag>
+
+  requires std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, DINOv3Shape>
+      NetworkCost network_cost(const Tag&) {
+    constexpr DINOv3Shape shape = Tag::shape;
+    constexpr int tokens = 1 + DINOv3Shape::registers + Tag::tokens;
+    return {.file = dinov3_file(shape),
+            .parameters = detail::count_numbers(dinov3_tensors(shape, {DINOv3Layout::timm})),
+            .operations = shape.operations(Tag::tokens),
+            .activations = detail::transformer_activations(tokens, shape.width, shape.hidden())};
   }
 
 /// 407 million multiply-adds at 224 x 224; Attacher and Evaluator ask for about half that side.

@@ -34,6 +34,7 @@
 #include <d2c/data/image_tensor.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/encoders/dinov2_encoder.hpp>
+#include <d2c/encoders/dinov3_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/mae_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
