@@ -10,6 +10,7 @@
 #include <d2c/encoders/colour_normalisation.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/learned_positions.hpp>
+#include <d2c/encoders/vision_transformer_blocks.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -36,7 +37,8 @@ public:
   DINOv2Network(const WeightsFile& file, const DINOv2Shape& shape, at::Device device = at::kCPU)
       : shape_{shape},
         layers_{shape.heads(), 1e-6,
-                shape.swiglu ? Layers::Activation::swiglu : Layers::Activation::gelu} {
+                shape.swiglu ? Layers::Activation::swiglu : Layers::Activation::gelu},
+        blocks_{layers_} {
     const c10::NoGradGuard no_grad;
     const DINOv2Names names = dinov2_names_of(file.names());
     check(file, names);
@@ -64,14 +66,14 @@ public:
         biases.push_back(take(rows + ".bias"));
       }
       const auto [first, second] = names.feed_forward(i, shape.swiglu);
-      blocks_.push_back({affine(names.block(i) + "norm1"),
-                         {Layers::stacked(weights), Layers::stacked(biases)},
-                         affine(names.attention_output(i)),
-                         take(names.scale(i, 1)),
-                         affine(names.block(i) + "norm2"),
-                         affine(first),
-                         affine(second),
-                         take(names.scale(i, 2))});
+      blocks_.add({affine(names.block(i) + "norm1"),
+                   {Layers::stacked(weights), Layers::stacked(biases)},
+                   affine(names.attention_output(i)),
+                   take(names.scale(i, 1)),
+                   affine(names.block(i) + "norm2"),
+                   affine(first),
+                   affine(second),
+                   take(names.scale(i, 2))});
     }
     last_norm_ = affine(names.last_norm());
   }
@@ -98,9 +100,7 @@ public:
     }
     tokens.push_back(x);
     x = at::cat(tokens, 1);
-    for (const Layers::Block& block : blocks_) {
-      x = layers_.run(block, x);
-    }
+    x = blocks_.run(std::move(x));
     x = layers_.normalise(x, last_norm_);
     const std::int64_t first = 1 + shape_.registers;
     return {x.select(1, 0), x.slice(1, 1, first), x.slice(1, first)};
@@ -143,7 +143,7 @@ private:
   Tensor positions_;   // [1, positions^2, D]
   Tensor registers_;   // [1, R, D] or undefined
   Layers::Affine patches_;
-  std::vector<Layers::Block> blocks_;
+  VisionTransformerBlocks blocks_;
   Layers::Affine last_norm_;
 };
 
