@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -156,21 +157,24 @@ std::string simple() {
 TEST_CASE("checkpoint: views, transposes and expansions of one storage") {
   const Folder folder;
   const std::string stored = storage("FloatStorage", "0", 6);
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
   const auto object = dict({{"whole", tensor(stored, 0, {2, 3}, {3, 1})},
                             {"turned", tensor(stored, 0, {3, 2}, {1, 3})},
                             {"column", tensor(stored, 1, {2}, {3})},
                             {"scalar", tensor(stored, 5, {}, {})},
                             {"wide", tensor(stored, 2, {2, 2}, {0, 1})},
-                            {"nothing", tensor(stored, 6, {0, 3}, {3, 1})}});
+                            {"nothing", tensor(stored, 6, {0, 3}, {3, 1})},
+                            {"ones", tensor(stored, 2, {1, 2, 1}, {most, 3, most})}});
   const d2c::TorchCheckpoint file{written(folder / "a.pth", legacy(object, {"0"}, six))};
   CHECK(file.names() ==
-        std::vector<std::string>{"whole", "turned", "column", "scalar", "wide", "nothing"});
+        std::vector<std::string>{"whole", "turned", "column", "scalar", "wide", "nothing", "ones"});
   CHECK(values(file, "whole") == std::vector<float>{0, 1, 2, 3, 4, 5});
   CHECK(values(file, "turned") == std::vector<float>{0, 3, 1, 4, 2, 5});
   CHECK(values(file, "column") == std::vector<float>{1, 4});
   CHECK(values(file, "scalar") == std::vector<float>{5});
   CHECK(values(file, "wide") == std::vector<float>{2, 3, 2, 3});
   CHECK(values(file, "nothing").empty());
+  CHECK(values(file, "ones") == std::vector<float>{2, 5});
   CHECK_FALSE(file.tensor("turned").contiguous());
   CHECK_THROWS_WITH(file.tensor("bias"), Contains("a.pth") && Contains("\"bias\""));
 }
@@ -216,25 +220,90 @@ TEST_CASE("checkpoint: foreign objects are never called and do not hide the tens
                     Contains("\"s\" to be a dense tensor") && Contains("_rebuild_sparse_tensor"));
 }
 
-TEST_CASE("checkpoint: containers that hold themselves end") {
+TEST_CASE("checkpoint: cycles, deep nesting and bombs of references are refused") {
   const Folder folder;
-  // d = {}; d["self"] = d; d["w"] = tensor
-  const auto cyclic = "}q\x07(" + text("self") + "h\x07" + text("w") + simple() + "u";
-  const d2c::TorchCheckpoint file{written(folder / "a.pth", legacy(cyclic, {"0"}, six))};
-  CHECK(file.names() == std::vector<std::string>{"w"});
-  // Thirty lists, each holding the next one eight times, are 8^30 paths.
-  std::string laughs = "]q"s + '\0';
-  for (int i = 1; i < 30; ++i) {
-    const std::string get = "h"s + static_cast<char>(i - 1);
-    laughs += "](" + get + get + get + get + get + get + get + get + "eq" + static_cast<char>(i);
-  }
-  CHECK_THROWS_WITH(d2c::TorchCheckpoint{written(folder / "b.pth", legacy(laughs))},
-                    Contains("at most 10000000 values"));
+  const auto refused = [&](const std::string& object, const std::string& message) {
+    const auto path = written(folder / "bad.pth", legacy(object, {"0"}, six));
+    CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+    CHECK_THROWS_WITH(d2c::TorchCheckpoint{path}, Contains("bad.pth") && Contains(message));
+  };
+  // d = {}; d["model"] = [d]; d["w"] = tensor
+  const std::string tensor_entry = text("w") + simple() + "u";
+  refused("}q\x07(" + text("model") + "](h\x07" + "e" + tensor_entry,
+          "found \"model.0\" to be one");
+  // The cycle counts where tensors are looked for alone.
+  const auto beside =
+      "}(" + text("w") + simple() + text("log") + "}q\x07(" + text("me") + "h\x07uu";
+  const auto path = written(folder / "beside.pth", legacy(beside, {"0"}, six));
+  CHECK(d2c::TorchCheckpoint{path, "w"}.names() == std::vector<std::string>{"tensor"});
   // A million nested lists neither recurse on reading nor on destruction.
-  const std::string deep(1'000'000, ']');
-  CHECK_THROWS_WITH(
-      d2c::TorchCheckpoint{written(folder / "c.pth", legacy(deep + std::string(999'999, 'a')))},
-      Contains("found none"));
+  refused("}(" + text("deep") + std::string(1'000'000, ']') + std::string(999'999, 'a') +
+              tensor_entry,
+          "at most 64 levels");
+  // Thirty lists, each holding the next one eight times, are 8^30 paths.
+  const auto laughs = [](std::string all) {
+    all += "q\x01";
+    for (int i = 2; i < 32; ++i) {
+      const std::string get = "h"s + static_cast<char>(i - 1);
+      all += "0](" + get + get + get + get + get + get + get + get + "eq" + static_cast<char>(i);
+    }
+    return all;
+  };
+  refused("}(" + text("laughs") + laughs("]") + tensor_entry, "at most 10000000 values");
+  refused("}(" + text("laughs") + laughs(simple()) + tensor_entry, "at most 1000000 tensors");
+  // Long names count, too.
+  std::string names = text(std::string(1 << 20, 'n')) + "q\x01" + "0]q\x02";
+  for (int i = 3; i < 40; ++i) {
+    names += "0}(h\x01h"s + static_cast<char>(i - 1) + "uq" + static_cast<char>(i);
+  }
+  refused("}(" + text("names") + names + tensor_entry, "at most 10000000 values");
+}
+
+TEST_CASE("checkpoint: a pickle that copies without end is refused before memory is gone") {
+  const Folder folder;
+  const auto refused = [&](const std::string& start, const std::string& again) {
+    std::string object = start;
+    for (int i = 0; i < 3000; ++i) {
+      object += again;
+    }
+    CHECK_THROWS_WITH((d2c::TorchCheckpoint{written(folder / "a.pth", legacy(object + "}"))}),
+                      Contains("more than 1073741824 bytes of objects"));
+  };
+  const std::string long_text = text(std::string(1 << 20, 'x')) + "q\x01";
+  refused("c" + std::string(1 << 20, 'm') + "\nx\nq\x01", "h\x01)R0"); // names of what made it
+  refused(long_text, "h\x01h\x01\x93"
+                     "0"); // names put together
+  std::string many = "](";
+  for (int i = 0; i < 100'000; ++i) {
+    many += "\x88\x88\x86";
+  }
+  many += "eq\x01";
+  refused(many, "ccollections\nOrderedDict\nh\x01\x85R0");
+  refused(many, "ctorch\nSize\nh\x01\x85R0");
+}
+
+TEST_CASE("checkpoint: what is not needed may be of any kind") {
+  const Folder folder;
+  const auto other = storage("ComplexDoubleStorage", "1", 2);
+  const auto object = dict({{"ema", dict({{"w", simple()}})},
+                            {"opt", dict({{"q", tensor(other, 0, {2}, {1})}})},
+                            {"net", "(" + text("module") + "cmine\nNet\n" + text("net.py") +
+                                        text("class Net: pass") + "tQ)\x81}b"}});
+  const auto whole = legacy(object, {"0", "1"}, six + raw(std::int64_t{2}) + std::string(32, 'x'));
+  const auto path = written(folder / "a.pth", whole);
+  CHECK(values(d2c::TorchCheckpoint{path, "ema"}, "w").size() == 6);
+  CHECK_THROWS_WITH(d2c::TorchCheckpoint{path},
+                    Contains("\"opt.q\" to be of a plain number type") &&
+                        Contains("ComplexDoubleStorage"));
+  // Storages of a GPU, and other protocols of the stream.
+  const auto gpu = tensor(storage("cuda.FloatStorage", "0", 6), 0, {6}, {1});
+  std::string framed = legacy(dict({{"w", gpu}}), {"0"}, six);
+  framed.replace(0, 2, "\x80\x04\x95"s + raw(std::uint64_t{13}));
+  CHECK(values(d2c::TorchCheckpoint{written(folder / "b.pth", framed)}, "w").size() == 6);
+  // A whole network instead of its state dict.
+  const auto network = "ctorch.nn.modules.linear\nLinear\n)\x81}(" + text("w") + simple() + "ub";
+  CHECK_THROWS_WITH((d2c::TorchCheckpoint{written(folder / "c.pth", legacy(network, {"0"}, six))}),
+                    Contains("torch.nn.modules.linear.Linear (save its state_dict() instead)"));
 }
 
 TEST_CASE("checkpoint: zip files are read, zip64 too") {
@@ -257,6 +326,29 @@ TEST_CASE("checkpoint: zip files are read, zip64 too") {
   }
 }
 
+TEST_CASE("checkpoint: a TorchScript archive gives the tensors of its modules") {
+  const Folder folder;
+  const auto module = [](const std::string& name,
+                         const std::vector<std::pair<std::string, std::string>>& attributes) {
+    return "c__torch__." + name + "\n)\x81" + dict(attributes) + "b";
+  };
+  const auto inner = module("nets\nLayer", {{"weight", simple()}, {"training", "\x89"}});
+  const auto object = module("nets\nNet", {{"bias", simple()},
+                                           {"_is_full_backward_hook", "N"},
+                                           {"layers", module("torch\nList", {{"0", inner}})}});
+  const auto bytes = zip_of({{"m/data.pkl", pickle(object)},
+                             {"m/code/__torch__/nets.py", "class Net(Module):", 8},
+                             {"m/constants.pkl", pickle("]")},
+                             {"m/data/0", six.substr(8)}});
+  const d2c::TorchCheckpoint file{written(folder / "a.pt", bytes)};
+  CHECK(file.names() == std::vector<std::string>{"bias", "layers.0.weight"});
+  CHECK(values(file, "layers.0.weight") == std::vector<float>{0, 1, 2, 3, 4, 5});
+  CHECK_THROWS_WITH((d2c::TorchCheckpoint{
+                        written(folder / "b.pt", zip_of({{"m/data.pkl", pickle(module("a\nB", {}))},
+                                                         {"m/constants.pkl", pickle("]")}}))}),
+                    Contains("b.pt: expected tensors, found none"));
+}
+
 TEST_CASE("checkpoint: wrong zip files are refused") {
   const Folder folder;
   const auto object = pickle(dict({{"w", simple()}}));
@@ -272,6 +364,9 @@ TEST_CASE("checkpoint: wrong zip files are refused") {
   // The directory's offset of the first entry, 42 bytes into its record.
   const auto record = far.find("PK\x01\x02");
   std::memcpy(far.data() + record + 42, "\xf0\xff\xff\x7f", 4);
+  // Both entries of the directory begin at the first one.
+  auto shared = zip_of({{"m/data.pkl", object}, {"m/data/0", data}});
+  std::memset(shared.data() + shared.rfind("PK\x01\x02") + 42, 0, 4);
   const Case cases[] = {
       {"compressed", zip_of({{"m/data.pkl", object, 8}, {"m/data/0", data}}),
        "compression method 8"},
@@ -281,9 +376,9 @@ TEST_CASE("checkpoint: wrong zip files are refused") {
       {"a short storage", zip_of({{"m/data.pkl", object}, {"m/data/0", data.substr(4)}}),
        "expected 6 elements in storage \"0\", found 20 bytes"},
       {"a name twice", zip_of({{"m/data.pkl", object}, {"m/data.pkl", object}}), "twice"},
-      {"TorchScript", zip_of({{"m/data.pkl", object}, {"m/constants.pkl", object}}), "TorchScript"},
       {"big-endian", zip_of({{"m/data.pkl", object}, {"m/byteorder", "big"}}), "little-endian"},
       {"an entry beyond the end", far, "zip archive"},
+      {"entries of the same bytes", shared, "\"m/data.pkl\" to overlap"},
   };
   for (const Case& wrong : cases) {
     INFO(wrong.what);
@@ -335,15 +430,19 @@ TEST_CASE("checkpoint: wrong legacy files are refused") {
       {"a stride beyond the storage", of(stored, 0, {2, 3}, {4, 1}), "leaves it"},
       {"a shape of 10^18", of(stored, 0, {huge, huge, huge}, {huge, huge, huge}), "leaves it"},
       {"a shape that repeats one element for ever", of(stored, 0, {huge}, {0}), "leaves it"},
+      {"no elements, but a shape of 10^54", of(stored, 0, {huge, huge, huge, 0}, {0, 0, 0, 0}),
+       "at most 2^63 elements"},
       {"a negative shape", of(stored, 0, {-1}, {1}), "not a list of sizes"},
       {"a negative offset", of(stored, -1, {1}, {1}), "without storage, offset"},
       {"a stride too many", of(stored, 0, {2}, {1, 1}), "1 extents and 2 strides"},
       {"a tensor without a storage", legacy("ctorch._utils\n_rebuild_tensor_v2\n(NNNNtR"),
        "without storage, offset"},
-      {"an unknown storage type", of(storage("QInt8Storage", "0", 6), 0, {2}, {1}),
-       "storage type torch.QInt8Storage"},
+      {"an unknown storage type", of(storage("TextStorage", "0", 6), 0, {2}, {1}),
+       "storage type torch.TextStorage"},
       {"a key that nothing uses", legacy("}", {"0"}, six), "found \"0\""},
       {"a storage without data", legacy(dict({{"w", simple()}})), "found none in the list of keys"},
+      {"a storage listed twice", legacy(dict({{"w", simple()}}), {"0", "0"}, six + six),
+       "every storage once"},
       {"an empty stack", legacy(""), "an empty stack"},
       {"a pop too many", legacy("0"), "an empty stack"},
       {"a pop below a mark", legacy("N(R"), "an empty stack"},

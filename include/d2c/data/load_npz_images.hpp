@@ -85,8 +85,8 @@ inline std::string shape_text(const NpzArray& array) {
 /// Loads one split from train.npz, or val.npz, validation.npz or test.npz, in [data] root: arr_0 is
 /// uint8 [n, height, width, channels], without the last extent too for grey ones; arr_1 is whole
 /// numbers [n]. Class names are the lines of classes.txt in the root, or else the numbers. Ids are
-/// "train/000042" by the image's place in the file. InputError on other arrays and labels, on
-/// compressed archives, and on a class without images.
+/// "train/000042" by the image's place in the file. InputError on other arrays and labels, and on a
+/// class without images.
 template <int... Sizes>
 ImageSet load_images(NpzImages<Sizes...>, const DataConfig& config, Split split) {
   using namespace npz_images_detail;

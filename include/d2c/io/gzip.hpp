@@ -41,9 +41,6 @@ public:
     return bytes.size() >= 2 && bytes[0] == std::byte{0x1f} && bytes[1] == std::byte{0x8b};
   }
 
-  /// Deflate cannot shrink data more than 1032-fold: the most bytes this file can hold.
-  static std::size_t most_bytes(std::size_t compressed) { return compressed * 1032; }
-
   /// Fills `out` as far as the data reach; returns the number of bytes, less than asked only at the
   /// end of the data.
   std::size_t read(std::span<std::byte> out) {

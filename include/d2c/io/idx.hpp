@@ -15,6 +15,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/gzip.hpp>
+#include <d2c/io/inflation_limit.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -42,8 +43,8 @@ public:
     }
   }
 
-  [[nodiscard]] std::size_t most_bytes() const {
-    return gzip_ ? GzipReader::most_bytes(file_.size()) : file_.size();
+  [[nodiscard]] std::uint64_t most_bytes() const {
+    return gzip_ ? inflation_limit(file_.size()) : file_.size();
   }
 
   std::size_t read(std::span<std::byte> out) {
@@ -94,6 +95,7 @@ inline IdxArray read_idx(const std::filesystem::path& path, int dimensions) {
   }
 
   IdxArray array;
+  const std::uint64_t most = source.most_bytes();
   std::uint64_t count = 1;
   std::string shape_text;
   for (int d = 0; d < dimensions; ++d) {
@@ -104,15 +106,22 @@ inline IdxArray read_idx(const std::filesystem::path& path, int dimensions) {
     const std::uint64_t value = idx_detail::big_endian(extent.data());
     array.shape.push_back(static_cast<std::int64_t>(value));
     shape_text += (d == 0 ? "" : " x ") + std::to_string(value);
-    // Once above what the file can hold it stays there; stopping keeps the product from wrapping.
-    count = count > source.most_bytes() ? count : count * value;
+    // Once above what the file can hold it stays there, so that the product cannot wrap around.
+    if (count <= most) {
+      count = value != 0 && count > most / value ? most + 1 : count * value;
+    }
   }
-  if (count > source.most_bytes()) {
-    throw InputError(where + ": expected at most " + std::to_string(source.most_bytes()) +
+  if (count > most) {
+    throw InputError(where + ": expected at most " + std::to_string(most) +
                      " values in a file of this size, found a header that says " + shape_text);
   }
-  array.values.resize(count);
-  const std::size_t got = source.read(std::as_writable_bytes(std::span(array.values)));
+  // A gzipped file may claim a thousandfold of its size: memory grows with what comes.
+  std::size_t got = 0;
+  do {
+    const std::size_t end = std::min<std::size_t>(count, 4 * got + (std::size_t{1} << 20));
+    array.values.resize(end);
+    got += source.read(std::as_writable_bytes(std::span(array.values).subspan(got)));
+  } while (got == array.values.size() && got < count);
   if (got != count) {
     throw InputError(where + ": expected " + std::to_string(count) + " values (" + shape_text +
                      "), found " + std::to_string(got) + " (a truncated file)");

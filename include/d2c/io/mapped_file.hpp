@@ -1,6 +1,7 @@
 #pragma once
 /// A whole file mapped read-only into memory. Bytes only; whoever reads them knows the format.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -79,6 +80,32 @@ public:
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
+
+  /// Gives the pages of `part` of bytes() back to the system; they are read again when they are
+  /// touched again. The last page stays, it may hold what comes next.
+  void give_back(std::span<const std::byte> part) const {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto offset = part.empty() ? 0 : static_cast<std::size_t>(part.data() - data_);
+    const std::size_t begin = offset / page * page;
+    const std::size_t end = (offset + part.size()) / page * page;
+    if (begin < end) {
+      // Advice: where it is not taken, only more memory is used.
+      ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+    }
+  }
+
+  /// Copies `part` of bytes() to `out` and gives it back piece by piece: who copies a whole file
+  /// out of its mapping holds it once, not twice. May run in several threads.
+  void copy_out(std::span<const std::byte> part, std::byte* out) const {
+    constexpr std::size_t piece = std::size_t{1} << 20;
+    while (!part.empty()) {
+      const auto now = part.first(std::min(piece, part.size()));
+      std::memcpy(out, now.data(), now.size());
+      give_back(now);
+      out += now.size();
+      part = part.subspan(now.size());
+    }
+  }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,12 +20,13 @@
 
 namespace d2c {
 
-/// One named array, row-major; the bytes are borrowed.
+/// One named array, row-major; the bytes are borrowed, unless `owner` keeps them.
 struct NpzArray {
   std::string name;
   DType dtype = DType::U8;
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
+  std::shared_ptr<const std::byte[]> owner = nullptr;
 };
 
 namespace npz_detail {

@@ -1,10 +1,11 @@
 #pragma once
-/// NumPy archives (.npz): named arrays in a zip file without compression. Torch-free.
+/// NumPy archives (.npz): named arrays in a zip file, compressed or not. Torch-free.
 
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <d2c/core/compiled_once.hpp>
@@ -30,8 +31,10 @@ void write_npz(const std::filesystem::path& path, const std::vector<NpzArray>& a
 }
 D2C_COMPILED_ONCE(void write_npz<>(const std::filesystem::path&, const std::vector<NpzArray>&))
 
-/// An .npz file without compression, mapped. InputError on a damaged, compressed or foreign file,
-/// on Fortran order, and on dtypes beyond plain little-endian numbers.
+/// An .npz file, mapped. Arrays of numpy.savez are borrowed from it, those of savez_compressed are
+/// unpacked when they are asked for. InputError on a damaged or foreign file, on one that claims to
+/// unpack to more than inflation_limit, on Fortran order, and on dtypes beyond plain little-endian
+/// numbers.
 class NpzFile {
 public:
   explicit NpzFile(const std::filesystem::path& path)
@@ -47,10 +50,13 @@ public:
     return names;
   }
 
-  /// The array of that name. Its bytes need not be aligned and live as long as this object.
+  /// The array of that name. Its bytes need not be aligned and live as long as this object, or as
+  /// the array's owner where it was compressed.
   [[nodiscard]] NpzArray array(const std::string& name) const {
-    const auto bytes = zip_.entry(name + ".npy");
-    return parse_npy(bytes, name, file_.path().string());
+    ZipContent content = zip_.content(name + ".npy");
+    NpzArray array = parse_npy(content.bytes, name, file_.path().string());
+    array.owner = std::move(content.owner);
+    return array;
   }
 
 private:

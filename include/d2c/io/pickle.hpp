@@ -3,6 +3,7 @@
 /// the containers and the tensor descriptions of PyTorch checkpoints; everything else in a pickle
 /// becomes an opaque value. Torch-free.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -166,11 +167,12 @@ inline const PickleTensor* PickleValue::as_tensor() const {
 /// Interprets pickles of protocols 2 to 5, one after another, from bytes in memory. Globals are
 /// names only. Known ones (OrderedDict, torch's tensor rebuilders, torch.Size) give data; any other
 /// gives an opaque value that REDUCE, NEWOBJ and BUILD accept. InputError on a truncated pickle, an
-/// unknown opcode or a stack that does not fit. Opcodes: Python's pickletools.
+/// unknown opcode, a stack that does not fit, and on more than 1 GiB of objects (references let a
+/// small pickle copy without end). Opcodes: Python's pickletools.
 class PickleReader {
 public:
-  /// Turns the value of a persistent id into a value made by `make`.
-  using Resolve = std::function<PickleStorage(const PickleValue&)>;
+  /// Gives the storage that a persistent id means, or nothing for an object of another kind.
+  using Resolve = std::function<std::optional<PickleStorage>(const PickleValue&)>;
 
   /// `where` names the file in messages; `bytes` must outlive the reader.
   PickleReader(std::string where, std::span<const std::byte> bytes)
@@ -204,7 +206,16 @@ private:
                       std::to_string(at_));
   }
 
+  /// Counts memory that the pickle asks for.
+  void charge(std::size_t bytes) {
+    if (bytes > content_limit - charged_) {
+      throw error("more than " + std::to_string(content_limit) + " bytes of objects");
+    }
+    charged_ += bytes;
+  }
+
   PickleValue make(Content content) {
+    charge(sizeof(PickleObject));
     return PickleValue{&heap_.emplace_back(PickleObject{std::move(content)})};
   }
 
@@ -227,18 +238,28 @@ private:
 
   std::string text(std::uint64_t size) {
     const auto raw = take(size);
+    charge(raw.size());
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};
   }
 
   std::string line() {
-    std::string value;
-    for (char c = text(1)[0]; c != '\n'; c = text(1)[0]) {
-      value += c;
-    }
+    const auto rest = bytes_.subspan(at_);
+    const auto end = std::find(rest.begin(), rest.end(), std::byte{'\n'});
+    std::string value = text(static_cast<std::uint64_t>(end - rest.begin()));
+    take(1);
     return value;
   }
 
-  void push(PickleValue value) { stack_.push_back(value); }
+  void push(PickleValue value) {
+    charge(sizeof value);
+    stack_.push_back(value);
+  }
+
+  /// An object of a class or function that is not known here.
+  PickleValue foreign(const std::string& name) {
+    charge(name.size());
+    return make(pickle_detail::Opaque{name});
+  }
 
   /// Values below the last mark are out of reach until it is taken.
   [[nodiscard]] std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
@@ -268,6 +289,7 @@ private:
     const auto from = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
     marks_.pop_back();
     PickleValue::Items items(from, stack_.end());
+    charge(items.size() * sizeof(PickleValue));
     stack_.erase(from, stack_.end());
     return items;
   }
@@ -280,7 +302,10 @@ private:
     return items;
   }
 
-  void remember(std::uint64_t index) { memo_[index] = top(); }
+  void remember(std::uint64_t index) {
+    charge(sizeof(std::pair<std::uint64_t, PickleValue>) + 2 * sizeof(void*));
+    memo_[index] = top();
+  }
 
   void recall(std::uint64_t index) {
     const auto found = memo_.find(index);
@@ -344,11 +369,12 @@ private:
     return value.object()->content;
   }
 
-  std::vector<std::int64_t> extents(const PickleValue& value) const {
+  std::vector<std::int64_t> extents(const PickleValue& value) {
     const auto* items = value.as_tuple() != nullptr ? value.as_tuple() : value.as_list();
     if (items == nullptr) {
       throw error("a tensor without a shape");
     }
+    charge(items->size() * sizeof(std::int64_t));
     std::vector<std::int64_t> result;
     for (const PickleValue& item : *items) {
       const std::int64_t* extent = item.as_integer();
@@ -398,6 +424,7 @@ private:
     }
     PickleTensor tensor;
     tensor.storage = *arguments[0].as_storage();
+    charge(tensor.storage.key.size());
     tensor.offset = *arguments[1].as_integer();
     tensor.shape = extents(arguments[2]);
     tensor.strides = extents(arguments[3]);
@@ -419,6 +446,7 @@ private:
     pickle_detail::Dict dict;
     if (!arguments.empty()) {
       const auto* pairs = arguments[0].as_list();
+      charge(pairs == nullptr ? 0 : pairs->size() * 2 * sizeof(PickleValue));
       for (const PickleValue& pair : pairs == nullptr ? PickleValue::Items{} : *pairs) {
         const auto* both = pair.as_tuple() != nullptr ? pair.as_tuple() : pair.as_list();
         if (both == nullptr || both->size() != 2) {
@@ -430,13 +458,25 @@ private:
     return make(std::move(dict));
   }
 
+  /// The attributes of a TorchScript module become its content: submodules, parameters and buffers
+  /// by name. The state of any other object (a dict's _metadata, hooks) is not needed.
+  void build(const PickleValue& state) {
+    require_top();
+    const std::string* made_by = top().as_opaque();
+    if (const auto* attributes = state.as_dict();
+        made_by != nullptr && made_by->starts_with("__torch__.") && attributes != nullptr) {
+      charge(attributes->size() * sizeof(PickleValue::Pairs::value_type));
+      content_of(top()) = pickle_detail::Dict{*attributes};
+    }
+  }
+
   /// What calling `callee` would have given, from the closed list of known names.
   PickleValue reduce(const PickleValue& callee, const PickleValue& argument_tuple) {
     const std::string* name = callee.as_global();
     const auto* arguments = argument_tuple.as_tuple();
     if (name == nullptr || arguments == nullptr) {
       const std::string* opaque = callee.as_opaque();
-      return make(pickle_detail::Opaque{opaque == nullptr ? "object" : *opaque});
+      return foreign(opaque == nullptr ? "object" : *opaque);
     }
     if (*name == "torch._utils._rebuild_tensor_v2" || *name == "torch._utils._rebuild_tensor") {
       return rebuild_tensor(*arguments, false);
@@ -461,9 +501,13 @@ private:
     }
     if (*name == "torch.Size" && arguments->size() == 1) {
       const auto* list = (*arguments)[0].as_list();
-      return list == nullptr ? (*arguments)[0] : make(pickle_detail::Tuple{*list});
+      if (list == nullptr) {
+        return (*arguments)[0];
+      }
+      charge(list->size() * sizeof(PickleValue));
+      return make(pickle_detail::Tuple{*list});
     }
-    return make(pickle_detail::Opaque{*name});
+    return foreign(*name);
   }
 
   void step(unsigned char opcode, const Resolve& resolve) {
@@ -480,6 +524,7 @@ private:
       number<std::uint64_t>();
       break;
     case '(': // MARK
+      charge(sizeof(std::size_t));
       marks_.push_back(stack_.size());
       break;
     case '0': // POP: takes the mark if nothing lies above it
@@ -612,7 +657,8 @@ private:
       break;
     case 'c': { // GLOBAL
       std::string name = line();
-      name += "." + line();
+      name += '.';
+      name += line();
       push(make(Global{std::move(name)}));
       break;
     }
@@ -621,6 +667,7 @@ private:
       if (both[0].as_text() == nullptr || both[1].as_text() == nullptr) {
         throw error("a global whose name is no text");
       }
+      charge(both[0].as_text()->size() + both[1].as_text()->size());
       push(make(Global{*both[0].as_text() + "." + *both[1].as_text()}));
       break;
     }
@@ -635,13 +682,16 @@ private:
       push(reduce(three[0], three[1]));
       break;
     }
-    case 'b': // BUILD: the state of an object (a dict's _metadata, hooks) is not needed
-      pop();
-      require_top();
+    case 'b': // BUILD
+      build(pop());
       break;
     case 'Q': { // BINPERSID
       const PickleValue id = pop();
-      push(make(resolve(id)));
+      std::optional<PickleStorage> storage = resolve(id);
+      if (storage) {
+        charge(storage->key.size());
+      }
+      push(storage ? make(std::move(*storage)) : make(Opaque{"object"}));
       break;
     }
     default: {
@@ -652,9 +702,12 @@ private:
     }
   }
 
+  static constexpr std::size_t content_limit = std::size_t{1} << 30;
+
   std::string where_;
   std::span<const std::byte> bytes_;
   std::size_t at_ = 0;
+  std::size_t charged_ = 0;
   // A deque: objects stay where they are, cycles cost nothing, and nothing recurses on destruction.
   std::deque<PickleObject> heap_;
   std::vector<PickleValue> stack_;

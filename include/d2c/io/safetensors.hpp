@@ -260,6 +260,9 @@ public:
 
   [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
 
+  /// The mapping that the bytes of all entries lie in.
+  [[nodiscard]] const MappedFile& file() const { return file_; }
+
 private:
   void lay_out(const std::string& where, std::vector<safetensors_detail::Declared>& tensors,
                std::span<const std::byte> data) {

@@ -55,7 +55,9 @@ public:
           file_name.find_first_of(std::string_view{"/\\\0", 3}) != std::string::npos ||
           is_index(file_name)) {
         throw InputError(path.string() + ": expected tensor \"" + name +
-                         "\" to name a weights file beside the index, found " + shard.dump());
+                         "\" to name a weights file beside the index, found " +
+                         (shard.is_string() ? "\"" + file_name + "\""
+                                            : "a value of type " + std::string(shard.type_name())));
       }
       shard_of_.emplace(name, path.parent_path() / file_name);
     }

@@ -2,7 +2,9 @@
 /// Between files and tensors: safetensors and PyTorch checkpoints to CPU tensors, tensors to
 /// safetensors. The file formats themselves are torch-free.
 
-#include <cstring>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -11,12 +13,16 @@
 #include <utility>
 #include <vector>
 
+#include <sys/mman.h>
+
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/mapped_file.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/safetensors_writer.hpp>
 #include <d2c/io/torch_checkpoint.hpp>
+#include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -82,14 +88,49 @@ inline DType dtype_of(at::ScalarType type) {
                 " cannot be stored as safetensors");
 }
 
-/// Copies one tensor of a safetensors file to the CPU, with its own dtype and shape. InputError if
-/// it has no such tensor.
+/// Copies the mapped bytes of a tensor, on all threads, into a contiguous one on the CPU of as many
+/// bytes, and gives the mapping's pages back. The tensor's are asked for in large ones: new memory
+/// costs more time than the copy.
+inline void copy_mapped(const MappedFile& file, std::span<const std::byte> bytes,
+                        const Tensor& tensor) {
+  constexpr std::size_t piece = std::size_t{8} << 20;
+  constexpr std::uintptr_t large = std::uintptr_t{2} << 20;
+  auto* const out = static_cast<std::byte*>(tensor.data_ptr());
+  const auto address = reinterpret_cast<std::uintptr_t>(out);
+  const std::uintptr_t first = (address + large - 1) / large * large;
+  const std::uintptr_t last = (address + bytes.size()) / large * large;
+  if (first < last) {
+    ::madvise(out + (first - address), last - first, MADV_HUGEPAGE); // advice alone
+  }
+  const auto pieces = static_cast<std::int64_t>((bytes.size() + piece - 1) / piece);
+  parallel_ranges(pieces, 1, [&](std::int64_t from, std::int64_t to) {
+    const std::size_t begin = static_cast<std::size_t>(from) * piece;
+    const std::size_t end = std::min(static_cast<std::size_t>(to) * piece, bytes.size());
+    file.copy_out(bytes.subspan(begin, end - begin), out + begin);
+  });
+}
+
+namespace tensor_io_detail {
+
+/// LibTorch's type of a stored tensor; InputError where it has none.
+inline at::ScalarType stored_type(const std::filesystem::path& path, std::string_view name,
+                                  DType type) {
+  if (bits_of(type) < 8) {
+    throw InputError(path.string() + ": expected tensor \"" + std::string(name) +
+                     "\" of whole bytes per number, found " + std::string(name_of(type)));
+  }
+  return scalar_type_of(type);
+}
+
+} // namespace tensor_io_detail
+
+/// Copies one tensor of a safetensors file to the CPU, with its own dtype and shape; what was read
+/// of the mapping is given back. InputError if it has no such tensor, or one of 4- or 6-bit floats.
 inline Tensor to_tensor(const SafetensorsFile& file, std::string_view name) {
   const SafetensorsEntry& entry = file.entry(name);
-  Tensor tensor = at::empty(entry.shape, scalar_type_of(entry.dtype));
-  if (!entry.bytes.empty()) {
-    std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
-  }
+  Tensor tensor =
+      at::empty(entry.shape, tensor_io_detail::stored_type(file.path(), name, entry.dtype));
+  copy_mapped(file.file(), entry.bytes, tensor);
   return tensor;
 }
 
@@ -139,12 +180,17 @@ D2C_COMPILED_ONCE(void save_tensors<>(const std::filesystem::path&,
                                       const std::vector<std::pair<std::string, Tensor>>&,
                                       const std::map<std::string, std::string>&))
 
-/// Copies one tensor of a PyTorch checkpoint to a contiguous CPU tensor. InputError if it has no
-/// such tensor.
+/// Copies one tensor of a PyTorch checkpoint to a contiguous CPU tensor; what was read of the
+/// mapping is given back. InputError if it has no such tensor.
 inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name) {
   const CheckpointTensor& stored = checkpoint.tensor(name);
   Tensor tensor = at::empty(stored.shape, scalar_type_of(stored.dtype));
-  stored.copy_to({static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
+  if (stored.contiguous()) {
+    copy_mapped(checkpoint.file(), stored.bytes, tensor);
+  } else {
+    stored.copy_to({static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
+    checkpoint.file().give_back(stored.bytes);
+  }
   return tensor;
 }
 

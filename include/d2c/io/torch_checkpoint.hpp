@@ -67,12 +67,31 @@ struct CheckpointTensor {
       std::memcpy(out.data(), bytes.data(), out.size());
       return;
     }
+    switch (item) {
+    case 1:
+      return copy_strided<1>(out.data());
+    case 2:
+      return copy_strided<2>(out.data());
+    case 4:
+      return copy_strided<4>(out.data());
+    default:
+      return copy_strided<8>(out.data());
+    }
+  }
+
+private:
+  /// Row by row of the last dimension; the size of an element is known to the compiler.
+  template <std::size_t Item>
+  void copy_strided(std::byte* out) const {
+    const std::size_t last = shape.size() - 1; // a scalar is contiguous
     std::vector<std::int64_t> place(shape.size(), 0);
     std::int64_t offset = 0;
-    for (std::size_t i = 0; i < total; ++i) {
-      std::memcpy(out.data() + i * item, bytes.data() + static_cast<std::size_t>(offset) * item,
-                  item);
-      for (std::size_t d = shape.size(); d-- > 0;) {
+    for (std::int64_t rows = count() / shape[last]; rows > 0; --rows) {
+      const std::byte* from = bytes.data() + static_cast<std::size_t>(offset) * Item;
+      for (std::int64_t i = 0; i < shape[last]; ++i, out += Item) {
+        std::memcpy(out, from + static_cast<std::size_t>(i * strides[last]) * Item, Item);
+      }
+      for (std::size_t d = last; d-- > 0;) {
         offset += strides[d];
         if (++place[d] < shape[d]) {
           break;
@@ -88,8 +107,10 @@ struct CheckpointTensor {
 /// names: the weight `a.b` of {"model": {...}, "epoch": 3} is "model.a.b", and
 /// `TorchCheckpoint(path, "model")` takes only what lies under "model", under its own names.
 /// Anything that is not a tensor or a container of tensors is skipped; no code in the file is ever
-/// run. InputError on a foreign, damaged, truncated or compressed file and on tensors that reach
-/// beyond their storage. Layouts: torch/serialization.py (`_legacy_load`, `_load`).
+/// run. InputError on a foreign, damaged, truncated or compressed file, on tensors that reach
+/// beyond their storage, on containers that hold themselves or are nested beyond 64 levels, and on
+/// references that make a small file claim far more than it holds. Layouts: torch/serialization.py
+/// (`_legacy_load`, `_load`).
 class TorchCheckpoint {
 public:
   explicit TorchCheckpoint(const std::filesystem::path& path, std::string_view under = {})
@@ -106,10 +127,11 @@ public:
     std::vector<const void*> open;
     collect(root_, "", open);
     if (names_.empty()) {
-      throw InputError(where() + ": expected tensors" +
-                       (under_.empty() ? "" : " under \"" + under_ + "\"") +
-                       ", found none in this checkpoint" +
-                       (under_.empty() ? "" : ", which holds " + keys_of(root_)));
+      throw InputError(
+          where() + ": expected tensors" + (under_.empty() ? "" : " under \"" + under_ + "\"") +
+          ", found none in this checkpoint" +
+          (under_.empty() && root_.as_opaque() == nullptr ? ""
+                                                          : ", which holds " + keys_of(root_)));
     }
   }
 
@@ -130,21 +152,36 @@ public:
 
   [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
 
+  /// The mapping that the bytes of all tensors lie in.
+  [[nodiscard]] const MappedFile& file() const { return file_; }
+
 private:
-  /// PROTO 2, LONG1 of ten bytes, the magic number 0x1950a86a20f9469cfc6c, STOP.
-  static constexpr std::array<unsigned char, 15> legacy_start = {
-      0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
+  /// LONG1 of ten bytes, the magic number 0x1950a86a20f9469cfc6c, STOP.
+  static constexpr std::array<unsigned char, 13> magic = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9,
+                                                          0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 
   /// Wide enough for a product of two 64-bit numbers; GNU C++, on every target we build for.
   __extension__ using Wide = unsigned __int128;
 
   static bool is_legacy(std::span<const std::byte> bytes) {
-    return bytes.size() >= legacy_start.size() &&
-           std::memcmp(bytes.data(), legacy_start.data(), legacy_start.size()) == 0;
+    // Behind PROTO, and from protocol 4 on behind FRAME.
+    const auto follows = [&](std::size_t at) {
+      return bytes.size() >= at + magic.size() &&
+             std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
+    };
+    return !bytes.empty() && bytes[0] == std::byte{0x80} && (follows(2) || follows(11));
   }
 
+  /// A class of storages: its name, the bytes of an element, and its dtype where tensors of it can
+  /// be read.
+  struct StorageType {
+    std::string_view name;
+    std::uint64_t item;
+    std::optional<DType> dtype;
+  };
+
   struct Storage {
-    DType dtype = DType::U8;
+    const StorageType* type = nullptr;
     std::uint64_t count = 0;
     std::span<const std::byte> bytes;
     bool filled = false;
@@ -166,6 +203,9 @@ private:
 
   static std::string keys_of(const PickleValue& value) {
     const auto* dict = value.as_dict();
+    if (const std::string* made_by = value.as_opaque()) {
+      return "an object made by " + *made_by + " (save its state_dict() instead)";
+    }
     if (dict == nullptr) {
       return "something that is not a dict";
     }
@@ -195,10 +235,6 @@ private:
       throw InputError(where() + ": expected a zip file written by torch.save with a data.pkl, "
                                  "found none");
     }
-    if (zip.has(*prefix + "constants.pkl")) {
-      throw InputError(where() + ": expected a checkpoint written by torch.save, found a "
-                                 "TorchScript archive (save its state_dict() instead)");
-    }
     if (zip.has(*prefix + "byteorder")) {
       const auto order = zip.entry(*prefix + "byteorder");
       const std::string_view text{reinterpret_cast<const char*>(order.data()), order.size()};
@@ -218,7 +254,7 @@ private:
   void read_legacy() {
     pickle_ = std::make_unique<PickleReader>(where(), file_.bytes());
     PickleReader& pickle = *pickle_;
-    const auto no_storage = [&](const PickleValue&) -> PickleStorage {
+    const auto no_storage = [&](const PickleValue&) -> std::optional<PickleStorage> {
       throw InputError(where() + ": expected no storage before the checkpoint's object, found one");
     };
     pickle.read(no_storage); // the magic number, compared already
@@ -254,7 +290,10 @@ private:
       }
       std::memcpy(&count, rest.data(), sizeof count);
       rest = rest.subspan(sizeof count);
-      const auto item = static_cast<std::uint64_t>(bits_of(found->second.dtype) / 8);
+      const std::uint64_t item = found->second.type->item;
+      if (found->second.filled) {
+        throw InputError(where() + ": expected every storage once, found \"" + *text + "\" twice");
+      }
       if (count > rest.size() / item) {
         throw InputError(where() + ": expected " + std::to_string(count) +
                          " elements in storage \"" + *text + "\", found " +
@@ -274,7 +313,7 @@ private:
 
   void fill(const std::string& key, Storage& storage, std::span<const std::byte> bytes,
             std::uint64_t found) {
-    const auto item = static_cast<std::uint64_t>(bits_of(storage.dtype) / 8);
+    const std::uint64_t item = storage.type->item;
     // Compared as counts: the product of a lying count would wrap around.
     if (found % item != 0 || found / item != storage.count) {
       throw InputError(where() + ": expected " + std::to_string(storage.count) +
@@ -285,40 +324,52 @@ private:
     storage.filled = true;
   }
 
-  static std::optional<DType> storage_dtype(std::string_view name) {
-    static constexpr std::array<std::pair<std::string_view, DType>, 16> known = {{
-        {"torch.FloatStorage", DType::F32},
-        {"torch.DoubleStorage", DType::F64},
-        {"torch.HalfStorage", DType::F16},
-        {"torch.BFloat16Storage", DType::BF16},
-        {"torch.LongStorage", DType::I64},
-        {"torch.IntStorage", DType::I32},
-        {"torch.ShortStorage", DType::I16},
-        {"torch.CharStorage", DType::I8},
-        {"torch.ByteStorage", DType::U8},
-        {"torch.BoolStorage", DType::BOOL},
-        {"torch.ComplexFloatStorage", DType::C64},
-        {"torch.storage.UntypedStorage", DType::U8},
-        {"torch.UntypedStorage", DType::U8},
-        {"torch.Float8_e5m2Storage", DType::F8_E5M2},
-        {"torch.Float8_e4m3fnStorage", DType::F8_E4M3},
-        {"torch.cuda.FloatStorage", DType::F32},
+  /// The class of that name; those on a GPU differ by "cuda." in very old files.
+  static const StorageType* storage_type(std::string_view name) {
+    static constexpr std::array<StorageType, 20> known = {{
+        {"FloatStorage", 4, DType::F32},
+        {"DoubleStorage", 8, DType::F64},
+        {"HalfStorage", 2, DType::F16},
+        {"BFloat16Storage", 2, DType::BF16},
+        {"LongStorage", 8, DType::I64},
+        {"IntStorage", 4, DType::I32},
+        {"ShortStorage", 2, DType::I16},
+        {"CharStorage", 1, DType::I8},
+        {"ByteStorage", 1, DType::U8},
+        {"BoolStorage", 1, DType::BOOL},
+        {"ComplexFloatStorage", 8, DType::C64},
+        {"ComplexDoubleStorage", 16, std::nullopt},
+        {"UntypedStorage", 1, DType::U8},
+        {"Float8_e5m2Storage", 1, DType::F8_E5M2},
+        {"Float8_e4m3fnStorage", 1, DType::F8_E4M3},
+        {"QInt8Storage", 1, std::nullopt},
+        {"QUInt8Storage", 1, std::nullopt},
+        {"QInt32Storage", 4, std::nullopt},
+        {"QUInt4x2Storage", 1, std::nullopt},
+        {"QUInt2x4Storage", 1, std::nullopt},
     }};
-    for (const auto& [spelled, dtype] : known) {
-      if (spelled == name) {
-        return dtype;
+    for (const std::string_view prefix : {"torch.storage.", "torch.cuda.", "torch."}) {
+      if (name.starts_with(prefix)) {
+        name.remove_prefix(prefix.size());
+        break;
       }
     }
-    return std::nullopt;
+    const auto* const found = std::find_if(known.begin(), known.end(),
+                                           [&](const auto& type) { return type.name == name; });
+    return found == known.end() ? nullptr : found;
   }
 
   /// ('storage', type, key, location, count[, view]) to a storage value. A view of a storage is
-  /// (key, offset, count) in elements.
-  PickleStorage storage_of(const PickleValue& id) {
+  /// (key, offset, count) in elements. ('module', ...) is the class of a pickled network: nothing.
+  std::optional<PickleStorage> storage_of(const PickleValue& id) {
     const auto* parts = id.as_tuple();
     const auto fail = [&](const std::string& found) -> InputError {
       return InputError(where() + ": expected a reference to a storage, found " + found);
     };
+    if (parts != nullptr && !parts->empty() && (*parts)[0].as_text() != nullptr &&
+        *(*parts)[0].as_text() == "module") {
+      return std::nullopt;
+    }
     if (parts == nullptr || parts->size() < 5 || (*parts)[0].as_text() == nullptr ||
         *(*parts)[0].as_text() != "storage") {
       throw fail("another persistent id");
@@ -329,8 +380,8 @@ private:
     if (type == nullptr || key == nullptr || count == nullptr || *count < 0) {
       throw fail("one without type, key and size");
     }
-    const auto dtype = storage_dtype(*type);
-    if (!dtype) {
+    const StorageType* const known = storage_type(*type);
+    if (known == nullptr) {
       throw fail("the storage type " + *type);
     }
     std::int64_t view_offset = 0;
@@ -344,13 +395,13 @@ private:
       }
     }
     const auto [place, fresh] = storages_.try_emplace(*key);
-    if (!fresh && (place->second.dtype != *dtype ||
+    if (!fresh && (place->second.type != known ||
                    place->second.count != static_cast<std::uint64_t>(*count))) {
       throw fail("storage \"" + *key + "\" with two types or sizes");
     }
-    place->second.dtype = *dtype;
+    place->second.type = known;
     place->second.count = static_cast<std::uint64_t>(*count);
-    return {*key, view_offset};
+    return PickleStorage{*key, view_offset};
   }
 
   /// Whether a value of that dotted name lies on the way to `under_` or below it.
@@ -363,9 +414,11 @@ private:
     return shared == 0 || longer.size() == shared || longer[shared] == '.';
   }
 
-  /// Walks containers to any depth but does not follow one into itself.
+  /// Walks containers. Names are made for what may hold tensors alone: lists of a million numbers
+  /// are common.
   void collect(const PickleValue& value, const std::string& name, std::vector<const void*>& open) {
-    if (++visits_ > visit_limit) {
+    visits_ += 1 + name.size() / 64; // long names cost, too
+    if (visits_ > visit_limit) {
       throw InputError(where() + ": expected a checkpoint of at most " +
                        std::to_string(visit_limit) + " values, found more");
     }
@@ -385,28 +438,45 @@ private:
       throw InputError(where() + ": expected \"" + name +
                        "\" to be a dense tensor, found one made by " + *made_by);
     }
-    const void* const identity = value.identity();
-    if (identity == nullptr || open.size() >= depth_limit ||
-        std::find(open.begin(), open.end(), identity) != open.end()) {
+    const auto* const dict = value.as_dict();
+    const auto* const items = value.as_list() != nullptr ? value.as_list() : value.as_tuple();
+    if (dict == nullptr && items == nullptr) {
       return;
+    }
+    const void* const identity = value.identity();
+    if (std::find(open.begin(), open.end(), identity) != open.end()) {
+      throw InputError(where() + ": expected containers that do not hold themselves, found \"" +
+                       name + "\" to be one of those around it");
+    }
+    if (open.size() >= depth_limit) {
+      throw InputError(where() + ": expected containers of at most " + std::to_string(depth_limit) +
+                       " levels, found more");
     }
     open.push_back(identity);
     const std::string prefix = name.empty() ? "" : name + ".";
-    if (const auto* dict = value.as_dict()) {
-      for (const auto& [key, item] : *dict) {
-        if (const std::string* text = key.as_text()) {
-          collect(item, prefix + *text, open);
-        } else if (const std::int64_t* number = key.as_integer()) {
-          collect(item, prefix + std::to_string(*number), open);
-        }
+    for (std::size_t i = 0; dict != nullptr && i < dict->size(); ++i) {
+      const auto& [key, item] = (*dict)[i];
+      if (!may_hold_tensors(item)) {
+        ++visits_;
+      } else if (const std::string* text = key.as_text()) {
+        collect(item, prefix + *text, open);
+      } else if (const std::int64_t* number = key.as_integer()) {
+        collect(item, prefix + std::to_string(*number), open);
       }
-    } else if (const auto* items =
-                   value.as_list() != nullptr ? value.as_list() : value.as_tuple()) {
-      for (std::size_t i = 0; i < items->size(); ++i) {
+    }
+    for (std::size_t i = 0; items != nullptr && i < items->size(); ++i) {
+      if (may_hold_tensors((*items)[i])) {
         collect((*items)[i], prefix + std::to_string(i), open);
+      } else {
+        ++visits_;
       }
     }
     open.pop_back();
+  }
+
+  static bool may_hold_tensors(const PickleValue& value) {
+    return value.as_tensor() != nullptr || value.as_opaque() != nullptr ||
+           value.as_dict() != nullptr || value.as_list() != nullptr || value.as_tuple() != nullptr;
   }
 
   void add(const PickleTensor& described, const std::string& name) {
@@ -416,8 +486,13 @@ private:
                        "\" to name a storage, found none");
     }
     const Storage& storage = found->second;
+    if (!described.dtype && !storage.type->dtype) {
+      throw InputError(where() + ": expected tensor \"" + name +
+                       "\" to be of a plain number type, found a " +
+                       std::string(storage.type->name));
+    }
     CheckpointTensor tensor;
-    tensor.dtype = described.dtype.value_or(storage.dtype);
+    tensor.dtype = described.dtype ? *described.dtype : *storage.type->dtype;
     const auto item = static_cast<std::size_t>(bits_of(tensor.dtype) / 8);
     const std::uint64_t held = storage.bytes.size() / item;
     tensor.shape = described.shape;
@@ -428,17 +503,25 @@ private:
     const Wide first = last;
     Wide count = 1;
     constexpr auto limit = static_cast<Wide>(std::numeric_limits<std::int64_t>::max());
-    bool empty = false;
+    const bool empty = std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
     for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
-      empty = empty || tensor.shape[d] == 0;
-      if (tensor.shape[d] > 1) {
+      if (empty) {
+        tensor.strides[d] = 1; // never taken, whatever the file says
+        count *= static_cast<std::uint64_t>(std::max<std::int64_t>(tensor.shape[d], 1));
+      } else if (tensor.shape[d] > 1) {
         last += static_cast<Wide>(static_cast<std::uint64_t>(tensor.shape[d] - 1)) *
                 static_cast<std::uint64_t>(tensor.strides[d]);
         count *= static_cast<std::uint64_t>(tensor.shape[d]);
+      } else {
+        tensor.strides[d] = 1;
       }
       if (last > limit || count > limit) {
         break;
       }
+    }
+    if (empty && count > limit) {
+      throw InputError(where() + ": expected tensor \"" + name +
+                       "\" to have a shape of at most 2^63 elements, found more");
     }
     if (!empty) {
       // A stride of 0 (an expanded tensor) may repeat elements, but not beyond all memory.
@@ -450,14 +533,21 @@ private:
       tensor.bytes = storage.bytes.subspan(static_cast<std::size_t>(first) * item,
                                            static_cast<std::size_t>(last - first + 1) * item);
     }
+    claimed_ += empty ? 0 : static_cast<std::uint64_t>(count) * item;
+    if (names_.size() >= tensor_limit || claimed_ > claim_limit + 16 * file_.size()) {
+      throw InputError(where() + ": expected at most " + std::to_string(tensor_limit) +
+                       " tensors of at most 16 times the file and 4 GiB, found more");
+    }
     if (!tensors_.emplace(name, std::move(tensor)).second) {
       throw InputError(where() + ": expected every tensor once, found \"" + name + "\" twice");
     }
     names_.push_back(name);
   }
 
-  static constexpr std::size_t depth_limit = 32;
+  static constexpr std::size_t depth_limit = 64;
   static constexpr std::size_t visit_limit = 10'000'000;
+  static constexpr std::size_t tensor_limit = 1'000'000;
+  static constexpr std::uint64_t claim_limit = std::uint64_t{1} << 32;
   static constexpr std::uint64_t expansion_limit = 1U << 28;
 
   MappedFile file_;
@@ -468,6 +558,7 @@ private:
   std::vector<std::string> names_;
   std::map<std::string, CheckpointTensor, std::less<>> tensors_;
   std::size_t visits_ = 0;
+  std::uint64_t claimed_ = 0; ///< bytes of all tensors, shared storages counted each time
 };
 
 } // namespace d2c

@@ -1,6 +1,6 @@
 #pragma once
-/// Reading the stored (uncompressed) entries of a zip archive held in memory, zip64 included.
-/// Inflating is not offered: the archives read here (PyTorch checkpoints, npz) store their entries.
+/// Reading the entries of a zip archive held in memory, zip64 included: stored ones where they lie,
+/// deflated ones by zlib.
 
 #include <algorithm>
 #include <cstddef>
@@ -8,20 +8,31 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <zlib.h>
+
 #include <d2c/core/error.hpp>
+#include <d2c/io/inflation_limit.hpp>
 
 namespace d2c {
 
+/// What a zip entry holds: a part of the archive, or unpacked bytes that `owner` keeps.
+struct ZipContent {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const std::byte[]> owner;
+};
+
 /// Parses the central directory of an archive (PKWARE APPNOTE 4.3). InputError on a truncated or
-/// damaged archive; a compressed or encrypted entry is an InputError when it is asked for. Entry
-/// checksums are not verified: torch.save may be told not to write them, and torch.load ignores
-/// them.
+/// damaged archive and on entries that share bytes or a name; an entry that cannot be read is an
+/// InputError when it is asked for. Checksums of stored entries are not verified: torch.save may be
+/// told not to write them, and torch.load ignores them.
 class ZipReader {
 public:
   /// `where` names the file in messages; `bytes` must outlive the reader.
@@ -35,6 +46,7 @@ public:
     if (at - offset > size) {
       throw damaged("a central directory of " + std::to_string(size) + " bytes");
     }
+    require_apart(offset);
   }
 
   static bool is_zip(std::span<const std::byte> bytes) {
@@ -47,37 +59,35 @@ public:
 
   /// The bytes of a stored entry; InputError if it is missing, compressed or out of bounds.
   [[nodiscard]] std::span<const std::byte> entry(std::string_view name) const {
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) {
-      throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
-                       "\", found none of that name");
+    const Entry& entry = found(name);
+    if (entry.encrypted || entry.method != stored) {
+      throw unreadable(name, entry, "stored without compression");
     }
-    const Entry& entry = found->second;
-    if (entry.encrypted || entry.method != 0) {
-      throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
-                       "\" to be stored without compression, found " +
-                       (entry.encrypted ? "it encrypted"
-                                        : "compression method " + std::to_string(entry.method)));
+    return packed_bytes(name, entry);
+  }
+
+  /// The content of an entry, stored or deflated. InputError as entry(), on damage (the checksum of
+  /// a deflated entry is verified), and on one that claims to unpack to more than inflation_limit,
+  /// before anything is allocated. Failure if memory does not suffice.
+  [[nodiscard]] ZipContent content(std::string_view name) const {
+    const Entry& entry = found(name);
+    if (entry.encrypted || (entry.method != stored && entry.method != deflated)) {
+      throw unreadable(name, entry, "stored or deflated");
     }
-    if (number<4>(entry.offset) != 0x04034b50) {
-      throw damaged("the header of entry \"" + std::string(name) + "\"");
-    }
-    // Name and extra field of the local header may differ in length from the directory's.
-    const std::uint64_t data =
-        entry.offset + 30 + number<2>(entry.offset + 26) + number<2>(entry.offset + 28);
-    if (entry.packed != entry.size || data > bytes_.size() || entry.size > bytes_.size() - data) {
-      throw InputError(where_ + ": expected " + std::to_string(entry.size) +
-                       " bytes of zip entry \"" + std::string(name) +
-                       "\", found fewer (a truncated or damaged file)");
-    }
-    return bytes_.subspan(static_cast<std::size_t>(data), static_cast<std::size_t>(entry.size));
+    const auto packed = packed_bytes(name, entry);
+    return entry.method == stored ? ZipContent{packed, nullptr} : inflated(name, entry, packed);
   }
 
 private:
+  static constexpr unsigned stored = 0;
+  static constexpr unsigned deflated = 8;
+  static constexpr std::uint64_t local_header = 30; ///< bytes, without name and extra field
+
   struct Entry {
     std::uint64_t offset = 0;
     std::uint64_t packed = 0;
     std::uint64_t size = 0;
+    std::uint32_t checksum = 0;
     unsigned method = 0;
     bool encrypted = false;
   };
@@ -87,6 +97,122 @@ private:
     std::uint64_t offset;
     std::uint64_t size;
   };
+
+  [[nodiscard]] const Entry& found(std::string_view name) const {
+    const auto entry = entries_.find(name);
+    if (entry == entries_.end()) {
+      throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
+                       "\", found none of that name");
+    }
+    return entry->second;
+  }
+
+  [[nodiscard]] InputError unreadable(std::string_view name, const Entry& entry,
+                                      const std::string& expected) const {
+    return InputError(
+        where_ + ": expected the zip entry \"" + std::string(name) + "\" to be " + expected +
+        ", found " +
+        (entry.encrypted ? "it encrypted" : "compression method " + std::to_string(entry.method)));
+  }
+
+  /// Where an entry lies in the archive, as it is stored there.
+  [[nodiscard]] std::span<const std::byte> packed_bytes(std::string_view name,
+                                                        const Entry& entry) const {
+    if (number<4>(entry.offset) != 0x04034b50) {
+      throw damaged("the header of entry \"" + std::string(name) + "\"");
+    }
+    // Name and extra field of the local header may differ in length from the directory's.
+    const std::uint64_t data =
+        entry.offset + local_header + number<2>(entry.offset + 26) + number<2>(entry.offset + 28);
+    if ((entry.method == stored && entry.packed != entry.size) || data > bytes_.size() ||
+        entry.packed > bytes_.size() - data) {
+      throw InputError(where_ + ": expected " + std::to_string(entry.size) +
+                       " bytes of zip entry \"" + std::string(name) +
+                       "\", found fewer (a truncated or damaged file)");
+    }
+    return bytes_.subspan(static_cast<std::size_t>(data), static_cast<std::size_t>(entry.packed));
+  }
+
+  [[nodiscard]] ZipContent inflated(std::string_view name, const Entry& entry,
+                                    std::span<const std::byte> packed) const {
+    const std::string subject = "the zip entry \"" + std::string(name) + "\"";
+    if (entry.size > inflation_limit(packed.size())) {
+      throw InputError(where_ + ": expected " + subject + " to unpack its " +
+                       std::to_string(packed.size()) + " bytes to at most " +
+                       std::to_string(inflation_limit(packed.size())) + ", found a claim of " +
+                       std::to_string(entry.size));
+    }
+    const auto size = static_cast<std::size_t>(entry.size);
+    std::shared_ptr<std::byte[]> unpacked;
+    try {
+      unpacked = std::make_unique_for_overwrite<std::byte[]>(size);
+    } catch (const std::bad_alloc&) {
+      throw Failure(where_ + ": expected memory for the " + std::to_string(size) + " bytes of " +
+                    subject + ", found too little");
+    }
+
+    struct Inflater {
+      z_stream stream{};
+
+      ~Inflater() { inflateEnd(&stream); }
+    } inflater;
+
+    z_stream& stream = inflater.stream;
+    if (inflateInit2(&stream, -15) != Z_OK) { // raw deflate data with the largest window
+      throw Failure(where_ + ": zlib could not be started");
+    }
+    constexpr std::size_t most = 1U << 30; // zlib counts in 32 bits
+    std::size_t taken = 0;
+    std::size_t given = 0;
+    uLong checksum = crc32(0, nullptr, 0);
+    std::byte beyond{}; // a place for what must not come
+    int result = Z_OK;
+    while (result == Z_OK) {
+      const std::size_t fuel = std::min(packed.size() - taken, most);
+      const bool full = given == size;
+      const std::size_t room = full ? 1 : std::min(size - given, most);
+      std::byte* const target = full ? &beyond : unpacked.get() + given;
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data() + taken));
+      stream.avail_in = static_cast<uInt>(fuel);
+      stream.next_out = reinterpret_cast<Bytef*>(target);
+      stream.avail_out = static_cast<uInt>(room);
+      result = inflate(&stream, Z_NO_FLUSH);
+      taken += fuel - stream.avail_in;
+      const std::size_t made = room - stream.avail_out;
+      if (full && made > 0) {
+        result = Z_DATA_ERROR;
+      } else if (made > 0) {
+        checksum = crc32_z(checksum, reinterpret_cast<const Bytef*>(target), made);
+        given += made;
+      }
+    }
+    if (result != Z_STREAM_END || given != size || taken != packed.size() ||
+        checksum != entry.checksum) {
+      throw InputError(where_ + ": expected " + subject + " to unpack to " + std::to_string(size) +
+                       " bytes with its checksum, found other data (a damaged file)");
+    }
+    return {{unpacked.get(), size}, unpacked};
+  }
+
+  /// Entries that share bytes could claim far more content than the archive has.
+  void require_apart(std::uint64_t directory) const {
+    std::vector<std::pair<const Entry*, const std::string*>> order;
+    order.reserve(entries_.size());
+    for (const auto& [name, entry] : entries_) {
+      order.emplace_back(&entry, &name);
+    }
+    std::sort(order.begin(), order.end(),
+              [](const auto& a, const auto& b) { return a.first->offset < b.first->offset; });
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const Entry& entry = *order[i].first;
+      const std::uint64_t end = i + 1 < order.size() ? order[i + 1].first->offset : directory;
+      if (entry.offset > end || end - entry.offset < local_header ||
+          end - entry.offset - local_header < entry.packed) {
+        throw InputError(where_ + ": expected a zip archive whose entries lie apart, found \"" +
+                         *order[i].second + "\" to overlap what follows it");
+      }
+    }
+  }
 
   [[nodiscard]] InputError damaged(const std::string& expected) const {
     return InputError(where_ + ": expected a complete zip archive, found no place for " + expected +
@@ -133,6 +259,7 @@ private:
     Entry entry;
     entry.encrypted = (number<2>(at + 8) & 1U) != 0;
     entry.method = static_cast<unsigned>(number<2>(at + 10));
+    entry.checksum = static_cast<std::uint32_t>(number<4>(at + 16));
     entry.packed = number<4>(at + 20);
     entry.size = number<4>(at + 24);
     const std::uint64_t name_size = number<2>(at + 28);
@@ -150,7 +277,7 @@ private:
         // zip64: only the numbers that did not fit, in this order.
         std::uint64_t value = field + 4;
         for (std::uint64_t* wide : {&entry.size, &entry.packed, &entry.offset}) {
-          if (*wide == std::numeric_limits<std::uint32_t>::max()) {
+          if (*wide == std::numeric_limits<std::uint32_t>::max() && value + 8 <= field + 4 + size) {
             *wide = number<8>(value);
             value += 8;
           }

@@ -37,7 +37,7 @@ void load_weights(const WeightsFile& file, ParameterTable& parameters,
   }
   const at::NoGradGuard no_grad;
   for (const ParameterEntry& entry : parameters.entries()) {
-    parameters.value(entry.name).copy_(file.read(prefix + entry.name));
+    file.read_into(prefix + entry.name, parameters.value(entry.name));
   }
 }
 D2C_COMPILED_ONCE(void load_weights<>(const WeightsFile&, ParameterTable&, const std::string&))

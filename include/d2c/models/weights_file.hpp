@@ -67,6 +67,30 @@ public:
     return part.safetensors ? to_tensor(*part.safetensors, name) : to_tensor(*part.torch, name);
   }
 
+  /// Copies a tensor into `target` of the same shape, on any device and in any floating type;
+  /// without a copy in between where it is stored as `target` holds it. Errors as read().
+  void read_into(std::string_view name, const Tensor& target) const {
+    const Part& part = part_of(name);
+    const auto fits = [&](DType type, std::size_t bytes) {
+      return target.device().is_cpu() && target.is_contiguous() && bits_of(type) >= 8 &&
+             scalar_type_of(type) == target.scalar_type() && bytes == target.nbytes();
+    };
+    if (part.safetensors) {
+      const SafetensorsEntry& entry = part.safetensors->entry(name);
+      if (fits(entry.dtype, entry.bytes.size())) {
+        copy_mapped(part.safetensors->file(), entry.bytes, target);
+        return;
+      }
+    } else {
+      const CheckpointTensor& stored = part.torch->tensor(name);
+      if (stored.contiguous() && fits(stored.dtype, stored.bytes.size())) {
+        copy_mapped(part.torch->file(), stored.bytes, target);
+        return;
+      }
+    }
+    target.copy_(read(name));
+  }
+
 private:
   struct Part {
     std::unique_ptr<SafetensorsFile> safetensors;
