@@ -205,7 +205,7 @@ public:
         }
         value.copy_(target == TargetKind::velocity ? head.neg() : head);
       } else {
-        value.copy_(file_.read(stored));
+        file_.read_into(stored, value);
       }
     }
   }
