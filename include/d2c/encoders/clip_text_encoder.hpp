@@ -1,0 +1,121 @@
+#pragma once
+/// CLIP's text tower as a text encoder: its files, tokenizer and network in one object.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <d2c/attach/attach_config.hpp>
+#include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
+#include <d2c/core/problem.hpp>
+#include <d2c/encoders/clip_tensors.hpp>
+#include <d2c/encoders/clip_text.hpp>
+#include <d2c/encoders/clip_text_network.hpp>
+#include <d2c/encoders/clip_tokenizer.hpp>
+#include <d2c/encoders/configured_file.hpp>
+#include <d2c/encoders/text_encoder.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Prompts to the 77 last hidden states of a text tower; the mask counts the start token, the
+/// pieces and the end token.
+class CLIPTextEncoder final : public TextEncoder {
+public:
+  /// Reads the weights (the authors' archive or transformers' files) and the vocabulary. Throws
+  /// InputError where one is missing or holds something else.
+  CLIPTextEncoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
+                  const CLIPTextShape& shape, at::Device device)
+      : files_{weights.files()}, tokenizer_{vocabulary}, network_{weights, shape, device} {
+    if (tokenizer_.size() != shape.vocabulary) {
+      throw InputError(vocabulary.string() + ": expected " + std::to_string(shape.vocabulary) +
+                       " tokens (CLIP), found " + std::to_string(tokenizer_.size()));
+    }
+    files_.insert(files_.end(), tokenizer_.files().begin(), tokenizer_.files().end());
+  }
+
+  [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
+    constexpr std::int64_t tokens = CLIPTextShape::context;
+    const auto n = static_cast<std::int64_t>(prompts.size());
+    const Tensor ids = at::empty({n, tokens}, at::kLong);
+    const Tensor mask = at::empty({n, tokens}, at::kLong);
+    auto* id = ids.mutable_data_ptr<std::int64_t>();
+    auto* here = mask.mutable_data_ptr<std::int64_t>();
+    for (const std::string& prompt : prompts) {
+      const auto text = tokenizer_.encode(prompt, static_cast<std::size_t>(tokens));
+      id = std::copy(text.ids.begin(), text.ids.end(), id);
+      here = std::copy(text.mask.begin(), text.mask.end(), here);
+    }
+    constexpr std::int64_t batch = 64; // the prompts of a thousand classes at once take gigabytes
+    const Tensor states = at::empty({n, tokens, network_.shape().width}, at::kFloat);
+    for (std::int64_t i = 0; i < n; i += batch) {
+      const std::int64_t end = std::min(n, i + batch);
+      states.slice(0, i, end).copy_(network_.last_hidden_state(ids.slice(0, i, end)));
+    }
+    return {states, mask.to(at::kFloat)};
+  }
+
+  [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
+
+private:
+  std::vector<std::filesystem::path> files_;
+  CLIPTokenizer tokenizer_;
+  CLIPTextNetwork network_;
+};
+
+/// Adds a problem for each file that is missing; reads none. No Python package carries these files.
+template <class = Once>
+void check_clip_text_files(const AttachConfig& config, Problems& problems) {
+  const auto expect = [&](const char* place, const std::string& file, const std::string& what) {
+    const std::string problem = configured_file_problem(file, what);
+    if (!problem.empty()) {
+      problems.add(place, problem);
+    }
+    return problem.empty();
+  };
+  expect("[attach] text_weights", config.text_weights,
+         "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
+         "model.safetensors)");
+  constexpr const char* vocabulary = "[attach] text_vocabulary";
+  if (expect(vocabulary, config.text_vocabulary,
+             "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)")) {
+    expect(vocabulary, CLIPTokenizer::files_of(config.text_vocabulary).back().string(),
+           "the list of pairs beside vocab.json");
+  }
+}
+D2C_COMPILED_ONCE(void check_clip_text_files<>(const AttachConfig&, Problems&))
+
+/// The encoder of a shape, from the configured files. Throws InputError if one is missing or holds
+/// something else.
+template <class = Once>
+std::unique_ptr<TextEncoder> make_clip_text(const CLIPTextShape& shape, const AttachConfig& config,
+                                            at::Device device) {
+  Problems problems;
+  check_clip_text_files(config, problems);
+  problems.raise();
+  return std::make_unique<CLIPTextEncoder>(WeightsFile{config.text_weights}, config.text_vocabulary,
+                                           shape, device);
+}
+D2C_COMPILED_ONCE(std::unique_ptr<TextEncoder> make_clip_text<>(const CLIPTextShape&,
+                                                                const AttachConfig&, at::Device))
+
+/// The encoder that a tag with CLIPTextFacts names. Errors as above.
+template <CLIPTextShape Shape>
+std::unique_ptr<TextEncoder> make_encoder(const CLIPTextFacts<Shape>&, const AttachConfig& config,
+                                          at::Device device) {
+  return make_clip_text(Shape, config, device);
+}
+
+/// Adds a problem for each file that is missing.
+template <CLIPTextShape Shape>
+void check_encoder(const CLIPTextFacts<Shape>&, const AttachConfig& config, Problems& problems) {
+  check_clip_text_files(config, problems);
+}
+
+} // namespace d2c

@@ -1,0 +1,80 @@
+#pragma once
+/// The blocks of a tower of CLIP or SigLIP with their weights, for inference.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/encoders/clip_tensors.hpp>
+#include <d2c/encoders/vision_transformer_layers.hpp>
+#include <d2c/models/weights_file.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// Reads the blocks of one tower from a file and runs them; all tensors are float32 on one device,
+/// tokens [n, T, D].
+class CLIPTower {
+public:
+  using Layers = VisionTransformerLayers;
+
+  /// `layers`: heads, activation, eps and direction of the attention. The file must hold the
+  /// blocks' tensors, in any floating type.
+  CLIPTower(const WeightsFile& file, const CLIPBlockNames& names, int depth, const Layers& layers,
+            at::Device device)
+      : layers_{layers} {
+    for (int i = 0; i < depth; ++i) {
+      std::vector<Tensor> weights;
+      std::vector<Tensor> biases;
+      for (const CLIPAffine& rows : names.qkv(i)) {
+        weights.push_back(read(file, rows.weight, device));
+        biases.push_back(read(file, rows.bias, device));
+      }
+      blocks_.push_back({read(file, names.norm(i, 1), device),
+                         {Layers::stacked(weights), Layers::stacked(biases)},
+                         read(file, names.attention_output(i), device),
+                         {},
+                         read(file, names.norm(i, 2), device),
+                         read(file, names.feed_forward(i, 1), device),
+                         read(file, names.feed_forward(i, 2), device),
+                         {}});
+    }
+  }
+
+  static Tensor read(const WeightsFile& file, const std::string& name, at::Device device) {
+    return file.read(name).to(device, at::kFloat).contiguous();
+  }
+
+  static Layers::Affine read(const WeightsFile& file, const CLIPAffine& names, at::Device device) {
+    return {read(file, names.weight, device), read(file, names.bias, device)};
+  }
+
+  /// The tokens behind the last block.
+  [[nodiscard]] Tensor run(Tensor x) const {
+    for (const Layers::Block& block : blocks_) {
+      x = layers_.run(block, x);
+    }
+    return x;
+  }
+
+  [[nodiscard]] const Layers& layers() const { return layers_; }
+
+private:
+  Layers layers_;
+  std::vector<Layers::Block> blocks_;
+};
+
+/// Throws InputError, in the name of the network, unless an input is [n, 3, H, W] of float32 with H
+/// and W multiples of the patch.
+inline void check_patch_input(const Tensor& input, std::int64_t patch, const std::string& network) {
+  if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
+      input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
+      input.scalar_type() != at::kFloat) {
+    throw InputError(network + ": expected an input [n, 3, H, W] of float32 with H and W " +
+                     "multiples of " + std::to_string(patch) + ", found " +
+                     c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
+  }
+}
+
+} // namespace d2c
