@@ -5,6 +5,7 @@
 
 #include <d2c/core/fixed_string.hpp>
 #include <d2c/core/roles.hpp>
+#include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/policy.hpp>
 
 namespace d2c {
@@ -15,6 +16,7 @@ template <FeatureNetwork Features>
 struct CopyAudit {
   using role = roles::metric;
   using features = Features;
+  static constexpr FeatureParts parts{.neighbours = true};
   static constexpr auto text = "CopyAudit<" + Features::text + ">";
   static constexpr std::string_view name = text;
 };

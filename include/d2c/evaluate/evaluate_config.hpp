@@ -17,6 +17,7 @@ struct EvaluateConfig {
 
   std::string feature_weights;   ///< weights of the feature network; empty: its Python package
   std::string inception_weights; ///< file with the Inception weights of FID
+  std::string dinov2_weights;    ///< file with the weights of DINOv2, for its class token
   std::string reference;         ///< archive to judge against; empty: the test split
   std::int64_t resolution = 64;  ///< side that images are resized to first; Inception has its own
   std::int64_t neighbours = 3;   ///< k of precision and recall
@@ -29,5 +30,6 @@ struct EvaluateConfig {
 
 } // namespace d2c
 
-D2C_CONFIG(d2c::EvaluateConfig, feature_weights, inception_weights, reference, resolution,
-           neighbours, density_neighbours, kid_subsets, kid_subset_size, copy_percentile, batch)
+D2C_CONFIG(d2c::EvaluateConfig, feature_weights, inception_weights, dinov2_weights, reference,
+           resolution, neighbours, density_neighbours, kid_subsets, kid_subset_size,
+           copy_percentile, batch)

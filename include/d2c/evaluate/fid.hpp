@@ -6,6 +6,7 @@
 
 #include <d2c/core/roles.hpp>
 #include <d2c/encoders/inception_v3.hpp>
+#include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/policy.hpp>
 
 namespace d2c {
@@ -15,6 +16,7 @@ namespace d2c {
 struct FID {
   using role = roles::metric;
   using features = InceptionV3<>;
+  static constexpr FeatureParts parts{.moments = true};
   static constexpr std::string_view name = "FID";
 };
 
@@ -22,6 +24,7 @@ struct FID {
 struct HalfPixelFID {
   using role = roles::metric;
   using features = InceptionV3<HalfPixelResize>;
+  static constexpr FeatureParts parts{.moments = true};
   static constexpr std::string_view name = "HalfPixelFID";
 };
 
@@ -29,6 +32,7 @@ struct HalfPixelFID {
 struct SpatialFID {
   using role = roles::metric;
   using features = InceptionV3<>;
+  static constexpr FeatureParts parts{.spatial = true};
   static constexpr std::string_view name = "SpatialFID";
 };
 

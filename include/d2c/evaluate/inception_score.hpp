@@ -5,6 +5,7 @@
 
 #include <d2c/core/roles.hpp>
 #include <d2c/encoders/inception_v3.hpp>
+#include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/policy.hpp>
 
 namespace d2c {
@@ -14,6 +15,7 @@ namespace d2c {
 struct InceptionScore {
   using role = roles::metric;
   using features = InceptionV3<>;
+  static constexpr FeatureParts parts{.logits = true};
   static constexpr std::string_view name = "InceptionScore";
 };
 
@@ -21,6 +23,7 @@ struct InceptionScore {
 struct ShuffledInceptionScore {
   using role = roles::metric;
   using features = InceptionV3<>;
+  static constexpr FeatureParts parts{.logits = true};
   static constexpr std::string_view name = "ShuffledInceptionScore";
 };
 

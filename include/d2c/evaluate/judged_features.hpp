@@ -12,12 +12,13 @@
 
 namespace d2c {
 
-/// Features of one set of images, float32 on the CPU.
+/// Features of one set of images, float32 on the CPU. Undefined are parts that the network does not
+/// have or that no metric asked for (FeatureParts).
 struct SetFeatures {
-  FeatureMoments moments;   ///< of the wide features
-  Tensor neighbours;        ///< [n, E] the features neighbours are looked for in
-  FeatureMoments spatial{}; ///< of the spatial features; undefined where the network has none
-  Tensor logits{};          ///< [n, classes]; undefined where the network has none
+  FeatureMoments moments{}; ///< of the wide features
+  Tensor neighbours{};      ///< [n, E] the features neighbours are looked for in
+  FeatureMoments spatial{}; ///< of the spatial features
+  Tensor logits{};          ///< [n, classes]
 };
 
 /// The three sets, in the features of one network.

@@ -1,8 +1,11 @@
 #pragma once
 /// The metrics of this library as `measure` functions: from features to numbers in metrics.json.
 
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include <d2c/encoders/dinov2_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
@@ -16,13 +19,35 @@
 
 namespace d2c {
 
+/// The name of a number: that of the network is put behind it if it has a `suffix`, so that numbers
+/// of several networks stand side by side.
+template <class Features>
+std::string number_name(const std::string& number) {
+  if constexpr (requires { std::string_view{Features::suffix}; }) {
+    return number + "_" + std::string{Features::suffix};
+  } else {
+    return number;
+  }
+}
+
 /// `frechet`: distance of the samples to the held-out images; `frechet_training`: that of the
 /// training images themselves, the floor for a denoiser that only repeats them.
 template <class Features>
 void measure(FrechetDistance<Features>, const JudgedFeatures& sets, const EvaluateConfig&,
              Judgement& out) {
-  out.numbers["frechet"] = frechet_distance(sets.samples.moments, sets.held_out.moments);
-  out.numbers["frechet_training"] = frechet_distance(sets.training.moments, sets.held_out.moments);
+  out.numbers[number_name<Features>("frechet")] =
+      frechet_distance(sets.samples.moments, sets.held_out.moments);
+  out.numbers[number_name<Features>("frechet_training")] =
+      frechet_distance(sets.training.moments, sets.held_out.moments);
+}
+
+/// `fd_dinov2` and `fd_dinov2_training`, as above.
+template <class Encoder>
+void measure(FrechetDistance<DINOv2ClassToken<Encoder>>, const JudgedFeatures& sets,
+             const EvaluateConfig&, Judgement& out) {
+  out.numbers["fd_dinov2"] = frechet_distance(sets.samples.moments, sets.held_out.moments);
+  out.numbers["fd_dinov2_training"] =
+      frechet_distance(sets.training.moments, sets.held_out.moments);
 }
 
 /// `precision` and `recall` of the samples against the held-out images.
@@ -31,8 +56,8 @@ void measure(PrecisionRecall<Features>, const JudgedFeatures& sets, const Evalua
              Judgement& out) {
   const ManifoldOverlap overlap =
       manifold_overlap(sets.held_out.neighbours, sets.samples.neighbours, config.neighbours);
-  out.numbers["precision"] = overlap.precision;
-  out.numbers["recall"] = overlap.recall;
+  out.numbers[number_name<Features>("precision")] = overlap.precision;
+  out.numbers[number_name<Features>("recall")] = overlap.recall;
 }
 
 /// `density` and `coverage` of the samples among the held-out images.
@@ -41,8 +66,8 @@ void measure(DensityCoverage<Features>, const JudgedFeatures& sets, const Evalua
              Judgement& out) {
   const ManifoldDensity found = manifold_density(sets.held_out.neighbours, sets.samples.neighbours,
                                                  config.density_neighbours);
-  out.numbers["density"] = found.density;
-  out.numbers["coverage"] = found.coverage;
+  out.numbers[number_name<Features>("density")] = found.density;
+  out.numbers[number_name<Features>("coverage")] = found.coverage;
 }
 
 /// `copies`: share of samples nearer to a training image than the percentile of held-out images is;
@@ -52,9 +77,9 @@ void measure(CopyAudit<Features>, const JudgedFeatures& sets, const EvaluateConf
              Judgement& out) {
   NearCopies found = near_copies(sets.samples.neighbours, sets.training.neighbours,
                                  sets.held_out.neighbours, config.copy_percentile);
-  out.numbers["copies"] = found.share;
-  out.numbers["copies_chance"] = config.copy_percentile / 100.0;
-  out.numbers["copies_threshold"] = found.threshold;
+  out.numbers[number_name<Features>("copies")] = found.share;
+  out.numbers[number_name<Features>("copies_chance")] = config.copy_percentile / 100.0;
+  out.numbers[number_name<Features>("copies_threshold")] = found.threshold;
   out.nearest = std::move(found.samples);
 }
 

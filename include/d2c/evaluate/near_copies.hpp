@@ -3,6 +3,7 @@
 /// unusually near they are.
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,22 @@ NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
 }
 D2C_COMPILED_ONCE(NearestRows nearest_rows<>(const Tensor&, const Tensor&))
 
+/// For every row of `rows` [n, D] the nearest other row; n is at least 2.
+template <class = Once>
+NearestRows nearest_other_rows(const Tensor& rows) {
+  std::vector<Tensor> distances;
+  std::vector<Tensor> indices;
+  for_each_distance_tile(rows, rows, [&](std::int64_t begin, Tensor tile) {
+    tile.diagonal(begin).fill_(std::numeric_limits<float>::infinity());
+    const Tensor index = std::get<1>(tile.min(1));
+    const Tensor gap = rows.slice(0, begin, begin + tile.size(0)) - rows.index_select(0, index);
+    distances.push_back(gap.square().sum(1).sqrt());
+    indices.push_back(index);
+  });
+  return {at::cat(distances), at::cat(indices)};
+}
+D2C_COMPILED_ONCE(NearestRows nearest_other_rows<>(const Tensor&))
+
 /// What the audit found. By chance `share` is percentile / 100.
 struct NearCopies {
   double share = 0;     ///< samples nearer to a training image than the threshold
@@ -45,18 +62,24 @@ struct NearCopies {
 
 /// Compares distances of `samples` [n, D] to `training` [m, D] with those of `held_out` [h, D] real
 /// images: a sample nearer than the `percentile` (0..100, linear interpolation as numpy's) of the
-/// held-out ones counts as a near-copy. Throws InputError if a set is empty or the percentile lies
-/// outside 0..100.
+/// held-out ones counts as a near-copy. Without held-out images (an undefined tensor) training
+/// images stand for them, each against the others. Throws InputError if a set is empty (or has one
+/// training image that would stand for held-out ones) or the percentile lies outside 0..100.
 template <class = Once>
 NearCopies near_copies(const Tensor& samples, const Tensor& training, const Tensor& held_out,
                        double percentile) {
-  for (const Tensor* set : {&samples, &training, &held_out}) {
+  const Tensor& real = held_out.defined() ? held_out : training;
+  for (const Tensor* set : {&samples, &training, &real}) {
     if (set->dim() != 2 || set->size(0) == 0 || set->size(1) != training.size(1)) {
       throw InputError("copy audit: expected three sets of features [n, D] of one width, none "
                        "empty, found shapes " +
                        c10::str(samples.sizes()) + ", " + c10::str(training.sizes()) + " and " +
-                       c10::str(held_out.sizes()));
+                       c10::str(real.sizes()));
     }
+  }
+  if (!held_out.defined() && training.size(0) < 2) {
+    throw InputError("copy audit: expected held-out images or at least 2 training images, found 1 "
+                     "training image");
   }
   if (!(percentile >= 0.0 && percentile <= 100.0)) {
     throw InputError("copy audit: expected a percentile between 0 and 100, found " +
@@ -64,7 +87,9 @@ NearCopies near_copies(const Tensor& samples, const Tensor& training, const Tens
   }
   NearCopies found;
   found.samples = nearest_rows(samples, training);
-  const Tensor usual = nearest_rows(held_out, training).distance.to(at::kDouble);
+  const Tensor usual =
+      (held_out.defined() ? nearest_rows(held_out, training) : nearest_other_rows(training))
+          .distance.to(at::kDouble);
   found.threshold = at::quantile(usual, percentile / 100.0).item<double>();
   found.share = (found.samples.distance.to(at::kDouble) < found.threshold)
                     .to(at::kDouble)

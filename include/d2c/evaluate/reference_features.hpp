@@ -16,7 +16,9 @@
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/image_tensor.hpp>
+#include <d2c/evaluate/feature_accumulator.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
+#include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/judged_features.hpp>
 #include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -25,76 +27,76 @@
 namespace d2c {
 
 /// Features of `count` images, of which images_of(begin, end) gives a batch as uint8 [end - begin,
-/// C, H, W], under the heading `task`. InputError if the batch size is below 1.
+/// C, H, W], under the heading `task`; only a batch of images and the asked `parts` of the features
+/// are in memory. InputError if the batch size is below 1.
 template <class ImagesOf>
 SetFeatures set_features_of(const FeatureExtractor& network, std::int64_t count,
                             const ImagesOf& images_of, std::int64_t batch, const std::string& task,
-                            Progress& progress) {
+                            Progress& progress, const FeatureParts& parts = all_feature_parts) {
   if (batch < 1) {
     throw InputError("evaluate.batch: expected at least 1 image per batch, found " +
                      std::to_string(batch));
   }
-  FeatureStatistics statistics;
-  FeatureStatistics spatial;
-  std::vector<Tensor> neighbours;
-  std::vector<Tensor> logits;
+  FeatureAccumulator features{parts, count};
   progress.start(task, count, "images");
   for (std::int64_t begin = 0; begin < count; begin += batch) {
     const std::int64_t end = std::min(count, begin + batch);
-    ImageFeatures found = network.extract(images_of(begin, end));
-    statistics.add(found.moments);
-    neighbours.push_back(std::move(found.neighbours));
-    if (found.spatial.defined()) {
-      spatial.add(found.spatial);
-    }
-    if (found.logits.defined()) {
-      logits.push_back(std::move(found.logits));
-    }
+    features.add(network.extract(images_of(begin, end)));
     progress.advance(end - begin);
   }
   progress.finish();
-  SetFeatures features{statistics.moments(), at::cat(neighbours)};
-  if (spatial.count() > 0) {
-    features.spatial = spatial.moments();
-  }
-  if (!logits.empty()) {
-    features.logits = at::cat(logits);
-  }
-  return features;
+  return features.finish();
 }
 
 /// The same for images [n, C, H, W] uint8 in memory.
 inline SetFeatures set_features(const FeatureExtractor& network, const Tensor& images,
-                                std::int64_t batch, const std::string& task, Progress& progress) {
+                                std::int64_t batch, const std::string& task, Progress& progress,
+                                const FeatureParts& parts = all_feature_parts) {
   const auto part = [&](std::int64_t begin, std::int64_t end) {
     return images.slice(0, begin, end);
   };
-  return set_features_of(network, images.size(0), part, batch, task, progress);
+  return set_features_of(network, images.size(0), part, batch, task, progress, parts);
 }
 
 /// The same for a set of images, which may lie in mapped files: only a batch is in memory.
 inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet& images,
-                                std::int64_t batch, const std::string& task, Progress& progress) {
+                                std::int64_t batch, const std::string& task, Progress& progress,
+                                const FeatureParts& parts = all_feature_parts) {
   const auto part = [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::int64_t> indices(static_cast<std::size_t>(end - begin));
     std::iota(indices.begin(), indices.end(), begin);
     return image_tensor(images, indices);
   };
-  return set_features_of(network, images.size(), part, batch, task, progress);
+  return set_features_of(network, images.size(), part, batch, task, progress, parts);
+}
+
+/// Which of the asked parts have to come from an archive's images, the others being stored in it.
+inline FeatureParts parts_of_images(const FeatureExtractor& network, const FeatureParts& asked,
+                                    const std::optional<FeatureMoments>& moments,
+                                    const std::optional<FeatureMoments>& spatial) {
+  FeatureParts parts = asked;
+  if (network.shares_published_moments()) {
+    parts.moments = asked.moments && !moments;
+    parts.spatial = asked.spatial && !spatial;
+  }
+  return parts;
 }
 
 /// The same for an archive. Where its moments are those of this network's features they are taken
 /// from the file; an archive without images then has no neighbours. InputError if it has neither
 /// images nor such moments.
 inline SetFeatures set_features(const FeatureExtractor& network, const ReferenceBatch& archive,
-                                std::int64_t batch, const std::string& task, Progress& progress) {
+                                std::int64_t batch, const std::string& task, Progress& progress,
+                                const FeatureParts& asked = all_feature_parts) {
   const bool stored = network.shares_published_moments() && archive.moments();
+  const FeatureParts parts =
+      parts_of_images(network, asked, archive.moments(), archive.spatial_moments());
   SetFeatures features;
-  if (archive.size() > 0) {
+  if (archive.size() > 0 && parts != FeatureParts{}) {
     const auto part = [&](std::int64_t begin, std::int64_t end) {
       return archive.images(begin, end);
     };
-    features = set_features_of(network, archive.size(), part, batch, task, progress);
+    features = set_features_of(network, archive.size(), part, batch, task, progress, parts);
   } else if (stored) {
     features.neighbours = at::empty({0, archive.moments()->mean.numel()});
   } else {
@@ -154,7 +156,13 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
       const std::int64_t width = mean.numel();
       return FeatureMoments{mean, to_tensor(file, prefix + "covariance", {width, width}), count};
     };
-    SetFeatures found{moments(""), to_tensor(file, "neighbours")};
+    SetFeatures found;
+    if (file.has("mean")) {
+      found.moments = moments("");
+    }
+    if (file.has("neighbours")) {
+      found.neighbours = to_tensor(file, "neighbours");
+    }
     if (file.has("spatial.mean")) {
       found.spatial = moments("spatial.");
     }
@@ -169,14 +177,20 @@ inline std::optional<SetFeatures> load_features(const std::filesystem::path& pat
 
 /// Stores features for load_features, atomically.
 inline void save_features(const std::filesystem::path& path, const SetFeatures& features) {
-  std::vector<std::pair<std::string, Tensor>> tensors = {
-      {"mean", features.moments.mean},
-      {"covariance", features.moments.covariance},
-      {"count", at::tensor({features.moments.count}, at::kLong)},
-      {"neighbours", features.neighbours}};
-  if (features.spatial.mean.defined()) {
-    tensors.emplace_back("spatial.mean", features.spatial.mean);
-    tensors.emplace_back("spatial.covariance", features.spatial.covariance);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::int64_t count = 0;
+  const auto add = [&](const std::string& prefix, const FeatureMoments& moments) {
+    if (moments.mean.defined()) {
+      tensors.emplace_back(prefix + "mean", moments.mean);
+      tensors.emplace_back(prefix + "covariance", moments.covariance);
+      count = moments.count;
+    }
+  };
+  add("spatial.", features.spatial);
+  add("", features.moments);
+  tensors.emplace_back("count", at::tensor({count}, at::kLong));
+  if (features.neighbours.defined()) {
+    tensors.emplace_back("neighbours", features.neighbours);
   }
   if (features.logits.defined()) {
     tensors.emplace_back("logits", features.logits);

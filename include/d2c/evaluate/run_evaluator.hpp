@@ -25,9 +25,11 @@
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/image_tensor.hpp>
+#include <d2c/evaluate/dinov2_features.hpp>
 #include <d2c/evaluate/efficientnet_lite0_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/inception_measures.hpp>
 #include <d2c/evaluate/inception_v3_features.hpp>
 #include <d2c/evaluate/judged_features.hpp>
@@ -96,14 +98,16 @@ JudgedImages judged_images(const StageContext& context) {
 D2C_COMPILED_ONCE(JudgedImages judged_images<>(const StageContext&))
 
 template <class = Once>
-JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view name,
-                               const JudgedImages& images, StageContext& context) {
+JudgedFeatures judged_features(const FeatureExtractor& network, const std::string& name,
+                               const FeatureParts& parts, const JudgedImages& images,
+                               StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   const at::Device device = device_from(context.device);
+  const std::string kept = name + " " + text_of(parts);
   const std::string key =
       config.reference.empty()
-          ? features_key(name, network.file(), config.resolution, images.held_out, device)
-          : features_key(name, network.file(), config.resolution, hash_of_file(config.reference),
+          ? features_key(kept, network.file(), config.resolution, images.held_out, device)
+          : features_key(kept, network.file(), config.resolution, hash_of_file(config.reference),
                          device);
   const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
   JudgedFeatures features;
@@ -113,19 +117,20 @@ JudgedFeatures judged_features(const FeatureExtractor& network, std::string_view
     const std::string task = "features of held-out images";
     features.held_out =
         config.reference.empty()
-            ? set_features(network, images.held_out, config.batch, task, context.progress)
+            ? set_features(network, images.held_out, config.batch, task, context.progress, parts)
             : set_features(network, ReferenceBatch{config.reference}, config.batch, task,
-                           context.progress);
+                           context.progress, parts);
     save_features(cache, features.held_out);
   }
-  features.samples =
-      set_features(network, images.samples, config.batch, "features of samples", context.progress);
+  features.samples = set_features(network, images.samples, config.batch, "features of samples",
+                                  context.progress, parts);
   features.training = set_features(network, images.training, config.batch,
-                                   "features of training images", context.progress);
+                                   "features of training images", context.progress, parts);
   return features;
 }
-D2C_COMPILED_ONCE(JudgedFeatures judged_features<>(const FeatureExtractor&, std::string_view,
-                                                   const JudgedImages&, StageContext&))
+D2C_COMPILED_ONCE(JudgedFeatures judged_features<>(const FeatureExtractor&, const std::string&,
+                                                   const FeatureParts&, const JudgedImages&,
+                                                   StageContext&))
 
 /// The samples that come nearest to a training image, nearest first, with that image.
 inline void write_neighbours(const std::filesystem::path& path, const JudgedImages& images,
@@ -142,14 +147,25 @@ inline void write_neighbours(const std::filesystem::path& path, const JudgedImag
                       {"all_training_index", nearest.index}});
 }
 
+/// What the metrics on one feature network look at together.
+template <class Features, class... Metrics>
+constexpr FeatureParts parts_on() {
+  FeatureParts parts;
+  ((parts = std::is_same_v<typename Metrics::features, Features>
+                ? parts | feature_parts_of<Metrics>()
+                : parts),
+   ...);
+  return parts;
+}
+
 /// Metrics that share a feature network are measured together, so that it runs once.
 template <class Features, class... Metrics>
 void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContext& context,
                   Judgement& judgement) {
   const auto& config = context.section<EvaluateConfig>();
   const auto network = make_feature_extractor(Features{}, config, device_from(context.device));
-  const JudgedFeatures features =
-      judged_features(*network, std::string_view{Features::name}, images, context);
+  const JudgedFeatures features = judged_features(
+      *network, std::string{Features::name}, parts_on<Features, Metrics...>(), images, context);
   const auto measure_one = [&]<class Metric>() {
     if constexpr (std::is_same_v<typename Metric::features, Features>) {
       measure(Metric{}, features, config, judgement);

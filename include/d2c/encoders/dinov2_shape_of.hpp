@@ -1,0 +1,73 @@
+#pragma once
+/// Which network of DINOv2 a file holds. Torch-free.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <d2c/encoders/dinov2_tensors.hpp>
+
+namespace d2c {
+
+/// The shape that tensors of these names point at; shape_of(name) gives the extents of one. Names
+/// of another network give some shape whose tensors they are not: DINOv2Network then lists what
+/// differs.
+template <class ShapeOf>
+DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf& shape_of) {
+  const DINOv2Names layout = dinov2_names_of(names);
+  const auto has = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const auto extent = [&](const std::string& name, std::size_t axis, std::int64_t otherwise) {
+    if (!has(name)) {
+      return otherwise;
+    }
+    const std::vector<std::int64_t> found = shape_of(name);
+    return axis < found.size() ? found[axis] : otherwise;
+  };
+  DINOv2Shape shape;
+  shape.width = static_cast<int>(extent(layout.class_token(), 2, shape.width));
+  shape.registers = static_cast<int>(extent(layout.registers(), 1, 0));
+  int depth = 0;
+  while (has(layout.block(depth) + "norm1.weight")) {
+    ++depth;
+  }
+  shape.depth = depth > 0 ? depth : shape.depth;
+  const std::string gated = layout.feed_forward(0, true).first + ".weight";
+  const std::int64_t inner = extent(gated, 0, 0);
+  const std::int64_t hidden = extent(layout.feed_forward(0, true).second + ".weight", 1, 0);
+  shape.swiglu = inner > 0 && inner == 2 * hidden;
+  const bool without_class = layout.layout == DINOv2Layout::timm && shape.registers > 0;
+  const std::int64_t places = extent(layout.positions(), 1, 0) - (without_class ? 0 : 1);
+  const auto side = static_cast<int>(
+      std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(0, places)))));
+  shape.positions = side > 0 ? side : shape.positions;
+  return shape;
+}
+
+/// "DINOv2L", "DINOv2SRegisters", or the numbers of a network that is not published.
+inline std::string dinov2_name(const DINOv2Shape& shape) {
+  DINOv2Shape plain = shape;
+  plain.registers = 0;
+  const std::string registers = shape.registers > 0 ? "Registers" : "";
+  if (shape.registers == 0 || shape.registers == 4) {
+    if (plain == dinov2_shapes::S) {
+      return "DINOv2S" + registers;
+    }
+    if (plain == dinov2_shapes::B) {
+      return "DINOv2" + registers;
+    }
+    if (plain == dinov2_shapes::L) {
+      return "DINOv2L" + registers;
+    }
+    if (plain == dinov2_shapes::g) {
+      return "DINOv2g" + registers;
+    }
+  }
+  return "DINOv2 of width " + std::to_string(shape.width) + " with " + std::to_string(shape.depth) +
+         " blocks and " + std::to_string(shape.registers) + " registers";
+}
+
+} // namespace d2c

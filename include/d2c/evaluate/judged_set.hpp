@@ -1,0 +1,122 @@
+#pragma once
+/// A set of images to judge, wherever it comes from: an archive or a folder, read some at a time.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <d2c/core/error.hpp>
+#include <d2c/evaluate/feature_statistics.hpp>
+#include <d2c/evaluate/reference_batch.hpp>
+#include <d2c/io/decoded_image.hpp>
+#include <d2c/io/image_decoder.hpp>
+#include <d2c/io/image_extension.hpp>
+#include <d2c/tensor/parallel.hpp>
+#include <d2c/tensor/torch.hpp>
+
+namespace d2c {
+
+/// An .npz archive (ReferenceBatch), or the PNG and JPEG files at any depth below a folder, sorted
+/// by their path's bytes; images of a folder may differ in size. Nothing is decoded before it is
+/// asked for. Throws InputError if there is no such path, or a folder without images.
+class JudgedSet {
+public:
+  explicit JudgedSet(std::filesystem::path path) : path_{std::move(path)} {
+    std::error_code none;
+    if (std::filesystem::is_directory(path_, none)) {
+      list_files();
+    } else if (std::filesystem::is_regular_file(path_, none)) {
+      archive_.emplace(path_);
+    } else {
+      throw InputError(path_.string() + ": expected an .npz archive or a folder of images, found "
+                                        "nothing there");
+    }
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  [[nodiscard]] std::int64_t size() const {
+    return archive_ ? archive_->size() : static_cast<std::int64_t>(files_.size());
+  }
+
+  /// "class/0001.png" in a folder, "17" in an archive.
+  [[nodiscard]] std::string name(std::int64_t index) const {
+    return archive_ ? std::to_string(index) : files_.at(static_cast<std::size_t>(index));
+  }
+
+  /// Images begin ... end in their order as uint8 [n, 3, H, W], a new tensor wherever the size
+  /// changes. Throws InputError for a file that cannot be decoded.
+  [[nodiscard]] std::vector<Tensor> images(std::int64_t begin, std::int64_t end) const {
+    if (archive_) {
+      return {archive_->images(begin, end)};
+    }
+    std::vector<DecodedImage> decoded(static_cast<std::size_t>(end - begin));
+    parallel_ranges(end - begin, 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) {
+        decoded[static_cast<std::size_t>(i)] =
+            read_image(path_ / files_.at(static_cast<std::size_t>(begin + i)));
+      }
+    });
+    std::vector<Tensor> groups;
+    for (std::size_t at = 0; at < decoded.size();) {
+      std::size_t next = at;
+      while (next < decoded.size() && decoded[next].width == decoded[at].width &&
+             decoded[next].height == decoded[at].height) {
+        ++next;
+      }
+      const Tensor group = at::empty(
+          {static_cast<std::int64_t>(next - at), decoded[at].height, decoded[at].width, 3},
+          at::kByte);
+      auto* to = group.mutable_data_ptr<std::uint8_t>();
+      for (; at < next; ++at) {
+        std::memcpy(to, decoded[at].rgb.data(), decoded[at].rgb.size());
+        to += decoded[at].rgb.size();
+        decoded[at].rgb = {};
+      }
+      groups.push_back(group.permute({0, 3, 1, 2}));
+    }
+    return groups;
+  }
+
+  /// Moments stored in an archive, as ReferenceBatch has them.
+  [[nodiscard]] std::optional<FeatureMoments> moments() const {
+    return archive_ ? archive_->moments() : std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<FeatureMoments> spatial_moments() const {
+    return archive_ ? archive_->spatial_moments() : std::nullopt;
+  }
+
+private:
+  void list_files() {
+    std::error_code reason;
+    using Iterator = std::filesystem::recursive_directory_iterator;
+    for (Iterator at{path_, reason}, end; !reason && at != end; at.increment(reason)) {
+      std::error_code ignored; // a dangling link is no image
+      if (has_image_extension(at->path().filename().string()) && at->is_regular_file(ignored)) {
+        files_.push_back(at->path().lexically_relative(path_).string());
+      }
+    }
+    if (reason) {
+      throw InputError(path_.string() + ": expected a readable folder, found " + reason.message());
+    }
+    if (files_.empty()) {
+      throw InputError(path_.string() +
+                       ": expected image files, found none with an image's extension");
+    }
+    std::sort(files_.begin(), files_.end());
+  }
+
+  std::filesystem::path path_;
+  std::optional<ReferenceBatch> archive_;
+  std::vector<std::string> files_;
+};
+
+} // namespace d2c
