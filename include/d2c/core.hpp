@@ -47,6 +47,8 @@
 #include <d2c/diffusion/unweighted.hpp>
 #include <d2c/diffusion/velocity_weight.hpp>
 #include <d2c/diffusion/vp_path.hpp>
+#include <d2c/encoders/clip.hpp>
+#include <d2c/encoders/clip_text.hpp>
 #include <d2c/encoders/dinov2.hpp>
 #include <d2c/encoders/dinov3.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
@@ -57,11 +59,13 @@
 #include <d2c/encoders/mocov3.hpp>
 #include <d2c/encoders/on_grid.hpp>
 #include <d2c/encoders/sentence_t5.hpp>
+#include <d2c/encoders/siglip.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/with_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluator.hpp>
+#include <d2c/evaluate/fd_dinov2.hpp>
 #include <d2c/evaluate/fid.hpp>
 #include <d2c/evaluate/frechet.hpp>
 #include <d2c/evaluate/inception_score.hpp>
