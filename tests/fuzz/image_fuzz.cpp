@@ -1,8 +1,5 @@
 /// libFuzzer's entry point for the PNG and JPEG decoders: whatever the bytes are, they are decoded
-/// or refused with InputError. From the project's folder:
-///   flags="-std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude"
-///   clang++ $flags tests/fuzz/image_fuzz.cpp -lpng -ljpeg -lz -o image_fuzz
-///   ./image_fuzz -max_total_time=60 FOLDER_OF_IMAGES
+/// or refused with InputError. See scripts/fuzz.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,5 @@
 /// libFuzzer's entry point for the list of a tar archive: whatever the bytes are, the members lie
-/// in them under names that stay inside, or InputError is thrown. From the project's folder:
-///   flags="-std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude"
-///   clang++ $flags tests/fuzz/tar_fuzz.cpp -o tar_fuzz
-///   ./tar_fuzz -max_total_time=60 FOLDER_OF_ARCHIVES
+/// in them under names that stay inside, or InputError is thrown. See scripts/fuzz.
 
 #include <cstddef>
 #include <cstdint>
