@@ -15,6 +15,7 @@
 #include <d2c/data/sd_vae_tensors.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/ops/frozen_convolution.hpp>
+#include <d2c/ops/frozen_doubling.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -71,9 +72,13 @@ public:
           blocks.blocks.push_back(block(names.block(half, level, i), side));
         }
         if (level + 1 < SDVaeShape::levels) {
-          side = down ? side : 2 * side;
-          blocks.resample = convolution(names.resample(half, level), side, down ? 2 : 1);
-          side = down ? side / 2 : side;
+          const std::string resample = names.resample(half, level);
+          if (down) {
+            blocks.halve = convolution(resample, side, 2);
+          } else {
+            blocks.twice = {take(resample + ".weight"), take(resample + ".bias"), side};
+          }
+          side = down ? side / 2 : 2 * side;
         }
         read.levels.push_back(std::move(blocks));
       }
@@ -149,7 +154,8 @@ private:
 
   struct Level {
     std::vector<Block> blocks;
-    std::optional<FrozenConvolution> resample;
+    FrozenConvolution halve; // to the next level of the encoder,
+    FrozenDoubling twice;    // to that of the decoder
   };
 
   struct Half {
@@ -268,8 +274,8 @@ private:
       for (const Block& block : level.blocks) {
         pass(x, block);
       }
-      if (level.resample) {
-        x = (*level.resample)(at::constant_pad_nd(x, {0, 1, 0, 1}));
+      if (&level != &encoder_.levels.back()) {
+        x = level.halve(at::constant_pad_nd(x, {0, 1, 0, 1}));
       }
     }
     pass_middle(x, encoder_);
@@ -283,9 +289,8 @@ private:
       for (const Block& block : level.blocks) {
         pass(x, block);
       }
-      if (level.resample) {
-        x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-        x = (*level.resample)(x);
+      if (&level != &decoder_.levels.back()) {
+        x = level.twice(x);
       }
     }
     return decoder_.last(activate(x, decoder_.last_norm));

@@ -1,6 +1,7 @@
 #pragma once
 /// The Inception-v3 of FID for inference, from the file that the published evaluators read.
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -24,6 +25,7 @@ namespace d2c {
 class InceptionV3Network {
 public:
   static constexpr std::int64_t side = 299;           ///< of the input
+  static constexpr std::int64_t width = 2048;         ///< of the pool
   static constexpr std::int64_t spatial_channels = 7; ///< of sFID
   static constexpr std::int64_t spatial_width = 2023; ///< 17 * 17 places with 7 channels
   static constexpr std::int64_t classes = 1008;
@@ -84,6 +86,29 @@ public:
                        c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
     }
     const c10::NoGradGuard no_grad;
+    const std::int64_t n = input.size(0);
+    // Activations take 10 MB of each image.
+    const std::int64_t at_once =
+        classifier_.is_cpu() ? std::max<std::int64_t>(16, at::get_num_threads()) : n;
+    std::vector<Tensor> pools;
+    std::vector<Tensor> spatials;
+    for (std::int64_t first = 0; first < n; first += at_once) {
+      auto [pool, spatial] = features(input.slice(0, first, first + at_once));
+      pools.push_back(std::move(pool));
+      spatials.push_back(std::move(spatial));
+    }
+    if (n == 0) {
+      pools.push_back(classifier_.new_empty({0, width}));
+      spatials.push_back(classifier_.new_empty({0, spatial_width}));
+    }
+    Output output{at::cat(pools), at::cat(spatials), {}};
+    output.logits = output.pool.matmul(classifier_.t());
+    return output;
+  }
+
+private:
+  /// Pool and spatial features.
+  [[nodiscard]] std::pair<Tensor, Tensor> features(const Tensor& input) const {
     Tensor x = chain("", {"Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"},
                      input.to(classifier_.device()));
     x = chain("", {"Conv2d_3b_1x1", "Conv2d_4a_3x3"}, at::max_pool2d(x, 3, 2));
@@ -99,8 +124,7 @@ public:
     x = block_at_17("Mixed_6c.", x);
     // Only this branch of 6d is mixed_6/conv of the graph; its channels come first in the block.
     x = block_at_17("Mixed_6d.", x);
-    Output output;
-    output.spatial =
+    Tensor spatial =
         x.slice(1, 0, spatial_channels).permute({0, 2, 3, 1}).reshape({x.size(0), spatial_width});
     x = block_at_17("Mixed_6e.", x);
     x = at::cat({chain("Mixed_7a.", {"branch3x3_1", "branch3x3_2"}, x),
@@ -108,14 +132,11 @@ public:
                        {"branch7x7x3_1", "branch7x7x3_2", "branch7x7x3_3", "branch7x7x3_4"}, x),
                  at::max_pool2d(x, 3, 2)},
                 1);
-    x = block_at_8("Mixed_7b.", x, mean_of_neighbours(x));
-    x = block_at_8("Mixed_7c.", x, at::max_pool2d(x, 3, 1, 1));
-    output.pool = x.mean({2, 3});
-    output.logits = output.pool.matmul(classifier_.t());
-    return output;
+    x = block_at_8("Mixed_7b.", x, pooled("Mixed_7b.branch_pool", x));
+    x = block_at_8("Mixed_7c.", x, run("Mixed_7c.branch_pool", at::max_pool2d(x, 3, 1, 1)));
+    return {x.mean({2, 3}), std::move(spatial)};
   }
 
-private:
   static void check(const WeightsFile& file) {
     std::string wrong;
     const auto note = [&wrong](const std::string& what) {
@@ -167,6 +188,12 @@ private:
     return layers_.at(name).relu(x);
   }
 
+  /// Mean of neighbours, convolution of one place, ReLU. Both are linear and the mean leaves
+  /// constants alone, so the convolution goes first: it has the fewer channels behind it.
+  [[nodiscard]] Tensor pooled(const std::string& name, const Tensor& x) const {
+    return mean_of_neighbours(layers_.at(name)(x)).relu_();
+  }
+
   [[nodiscard]] Tensor chain(const std::string& block, std::initializer_list<const char*> names,
                              Tensor x) const {
     for (const char* name : names) {
@@ -182,7 +209,7 @@ private:
   [[nodiscard]] Tensor block_at_35(const std::string& block, const Tensor& x) const {
     return at::cat({run(block + "branch1x1", x), chain(block, {"branch5x5_1", "branch5x5_2"}, x),
                     chain(block, {"branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"}, x),
-                    run(block + "branch_pool", mean_of_neighbours(x))},
+                    pooled(block + "branch_pool", x)},
                    1);
   }
 
@@ -193,17 +220,17 @@ private:
                           {"branch7x7dbl_1", "branch7x7dbl_2", "branch7x7dbl_3", "branch7x7dbl_4",
                            "branch7x7dbl_5"},
                           x),
-                    run(block + "branch_pool", mean_of_neighbours(x))},
+                    pooled(block + "branch_pool", x)},
                    1);
   }
 
   [[nodiscard]] Tensor block_at_8(const std::string& block, const Tensor& x,
-                                  const Tensor& pooled) const {
+                                  const Tensor& pool) const {
     const Tensor wide = run(block + "branch3x3_1", x);
     const Tensor twice = chain(block, {"branch3x3dbl_1", "branch3x3dbl_2"}, x);
     return at::cat({run(block + "branch1x1", x), run(block + "branch3x3_2a", wide),
                     run(block + "branch3x3_2b", wide), run(block + "branch3x3dbl_3a", twice),
-                    run(block + "branch3x3dbl_3b", twice), run(block + "branch_pool", pooled)},
+                    run(block + "branch3x3dbl_3b", twice), pool},
                    1);
   }
 
