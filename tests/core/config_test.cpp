@@ -160,6 +160,36 @@ TEST_CASE("config: bad files are one sentence with the place") {
         "cannot read the configuration /tmp: expected a TOML file, found a folder");
 }
 
+TEST_CASE("config: depth that would end in recursion is refused, text with dots is not") {
+  const auto of_parts = [](int parts) {
+    std::string key = "a";
+    for (int i = 1; i < parts; ++i) {
+      key += i % 2 == 0 ? ".a" : ".\"=\"";
+    }
+    return key;
+  };
+  const std::string sentence = ":1: expected keys of at most 16 parts, found a longer one";
+  for (const int parts : {17, 500'000}) {
+    CHECK(error_of([&] { d2c::parse_config("[" + of_parts(parts) + "]\n", "x"); }) ==
+          "x:1" + sentence);
+    CHECK(error_of([&] { d2c::parse_config("[a]\n" + of_parts(parts) + " = 1\n", "x"); }) ==
+          "x:2" + sentence);
+  }
+  CHECK_THROWS_AS(d2c::parse_config("[a]\nb = " + std::string(500'000, '['), "x"), d2c::InputError);
+  // The deepest that is read.
+  std::string nested = "[" + of_parts(16) + "]\nx = ";
+  for (int i = 0; i < 250; ++i) {
+    nested += "{" + of_parts(16) + " = ";
+  }
+  CHECK_NOTHROW(d2c::parse_config(nested + "1" + std::string(250, '}'), "x"));
+  const std::string dots(40, '.');
+  const auto file =
+      d2c::parse_config("[a] # " + dots + "\nb = \"" + dots + "\\\"" + dots + "\"\nc = '" + dots +
+                            "'\nd = \"\"\"\n" + dots + "\n\"\" " + dots + "\"\"\"\n",
+                        "x");
+  CHECK(file.tables.at("a").keys.size() == 3);
+}
+
 TEST_CASE("config: a key fixed by a type is an error") {
   d2c::ConfigFile file = d2c::parse_config("[select]\ninterval = 9\n", "x.toml");
   d2c::Problems problems;

@@ -1,7 +1,9 @@
 #pragma once
 /// TOML text to ConfigFile. The only header that includes toml++.
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +52,39 @@ inline ConfigValue config_value(const toml::node& node) {
   return {ConfigValue::Foreign{node.is_table() ? "a table" : "a date or time"}};
 }
 
+/// The line of a key of more than 16 parts (`a.b.c` has three), or 0. Tables of any depth made of
+/// one would be destroyed by recursion; the parser limits the depth of values alone.
+inline std::size_t line_of_long_key(std::string_view text) {
+  constexpr int most = 16;
+  std::size_t line = 1;
+  int parts = 1;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size()) - 1;
+    } else if (c == '"' || c == '\'') {
+      const bool triple = text.substr(at, 3) == std::string(3, c);
+      for (at += triple ? 3 : 1; at < text.size(); ++at) {
+        line += text[at] == '\n' ? 1U : 0U;
+        if (c == '"' && text[at] == '\\') {
+          ++at;
+        } else if (triple && text.substr(at, 3) == std::string(3, c)) {
+          at += 2;
+          break;
+        } else if (!triple && (text[at] == c || text[at] == '\n')) {
+          break;
+        }
+      }
+    } else if (c == '.' && ++parts > most) {
+      return line;
+    } else if (std::string_view{"=,[]{}\n"}.find(c) != std::string_view::npos) {
+      line += c == '\n' ? 1U : 0U;
+      parts = 1;
+    }
+  }
+  return 0;
+}
+
 } // namespace detail
 
 /// Parses TOML text; `path` is used in places. Throws InputError `path:line:col: sentence` for a
@@ -57,6 +92,10 @@ inline ConfigValue config_value(const toml::node& node) {
 template <class = Once>
 ConfigFile parse_config(std::string_view text, const std::string& path) {
   ConfigFile file{.path = path, .tables = {}, .known_keys = {}};
+  if (const std::size_t line = detail::line_of_long_key(text)) {
+    throw InputError(path + ":" + std::to_string(line) +
+                     ":1: expected keys of at most 16 parts, found a longer one");
+  }
   toml::table root;
   try {
     root = toml::parse(text, path);
@@ -125,13 +164,15 @@ void apply_override(ConfigFile& file, const std::string& argument) {
     refuse();
   }
   ConfigValue value{raw};
-  try {
-    const toml::table parsed = toml::parse("value = " + raw);
-    if (parsed.size() == 1) {
-      value = detail::config_value(*parsed.get("value"));
+  if (detail::line_of_long_key(raw) == 0) {
+    try {
+      const toml::table parsed = toml::parse("value = " + raw);
+      if (parsed.size() == 1) {
+        value = detail::config_value(*parsed.get("value"));
+      }
+    } catch (const toml::parse_error&) {
+      // a bare word: the text itself is the value
     }
-  } catch (const toml::parse_error&) {
-    // a bare word: the text itself is the value
   }
   const std::string place = "--set " + argument;
   ConfigTable& table = file.tables[section];
