@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>
 #include <d2c/encoders/learned_positions.hpp>
+#include <d2c/encoders/vision_transformer_blocks.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
 #include <d2c/encoders/vision_transformer_tensors.hpp>
 #include <d2c/models/tensor_differences.hpp>
@@ -34,7 +36,10 @@ public:
   VisionTransformerNetwork(const WeightsFile& file, const VisionTransformerShape& shape,
                            const VisionTransformerNames& names, const std::string& title,
                            at::Device device = at::kCPU)
-      : title_{title}, shape_{shape}, layers_{shape.heads, 1e-6, Layers::Activation::gelu} {
+      : title_{title},
+        shape_{shape},
+        layers_{shape.heads, 1e-6, Layers::Activation::gelu},
+        blocks_{layers_} {
     const c10::NoGradGuard no_grad;
     check(file, names);
     const auto take = [&](const std::string& name) {
@@ -54,14 +59,14 @@ public:
         weights.push_back(take(rows + ".weight"));
         biases.push_back(take(rows + ".bias"));
       }
-      blocks_.push_back({affine(names.norm(i, 1)),
-                         {Layers::stacked(weights), Layers::stacked(biases)},
-                         affine(names.attention_output(i)),
-                         {},
-                         affine(names.norm(i, 2)),
-                         affine(names.feed_forward(i, 1)),
-                         affine(names.feed_forward(i, 2)),
-                         {}});
+      blocks_.add({affine(names.norm(i, 1)),
+                   {Layers::stacked(weights), Layers::stacked(biases)},
+                   affine(names.attention_output(i)),
+                   {},
+                   affine(names.norm(i, 2)),
+                   affine(names.feed_forward(i, 1)),
+                   affine(names.feed_forward(i, 2)),
+                   {}});
     }
     last_norm_ = affine(names.last_norm());
   }
@@ -84,10 +89,7 @@ public:
     x = x + positions_on_grid(positions_, shape_.positions, input.size(2) / patch,
                               input.size(3) / patch, rule);
     x = at::cat({class_token_.expand({x.size(0), -1, -1}), x}, 1);
-    for (const Layers::Block& block : blocks_) {
-      x = layers_.run(block, x);
-    }
-    return x;
+    return blocks_.run(std::move(x));
   }
 
   /// Tokens after the last layer norm.
@@ -127,7 +129,7 @@ private:
   Tensor class_token_; // [1, 1, D], with its position
   Tensor positions_;   // [1, positions^2, D]
   Layers::Affine patches_;
-  std::vector<Layers::Block> blocks_;
+  VisionTransformerBlocks blocks_;
   Layers::Affine last_norm_;
 };
 
