@@ -13,8 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/mman.h>
-
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
@@ -89,19 +87,11 @@ inline DType dtype_of(at::ScalarType type) {
 }
 
 /// Copies the mapped bytes of a tensor, on all threads, into a contiguous one on the CPU of as many
-/// bytes, and gives the mapping's pages back. The tensor's are asked for in large ones: new memory
-/// costs more time than the copy.
+/// bytes, and gives the mapping's pages back.
 inline void copy_mapped(const MappedFile& file, std::span<const std::byte> bytes,
                         const Tensor& tensor) {
   constexpr std::size_t piece = std::size_t{8} << 20;
-  constexpr std::uintptr_t large = std::uintptr_t{2} << 20;
   auto* const out = static_cast<std::byte*>(tensor.data_ptr());
-  const auto address = reinterpret_cast<std::uintptr_t>(out);
-  const std::uintptr_t first = (address + large - 1) / large * large;
-  const std::uintptr_t last = (address + bytes.size()) / large * large;
-  if (first < last) {
-    ::madvise(out + (first - address), last - first, MADV_HUGEPAGE); // advice alone
-  }
   const auto pieces = static_cast<std::int64_t>((bytes.size() + piece - 1) / piece);
   parallel_ranges(pieces, 1, [&](std::int64_t from, std::int64_t to) {
     const std::size_t begin = static_cast<std::size_t>(from) * piece;

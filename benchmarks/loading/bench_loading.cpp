@@ -1,0 +1,75 @@
+// Loads one file of weights into memory of its own, or copies memory, and prints one line: seconds,
+// bytes of all tensors, and by how many bytes the process grew at its peak. Started anew for every
+// measurement by compare.py.
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include <d2c/io/tensor_io.hpp>
+#include <d2c/tensor/parallel.hpp>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// VmHWM or VmRSS of this process in bytes.
+std::int64_t memory(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(field + ":", 0) == 0) {
+      return std::stoll(line.substr(field.size() + 1)) * 1024;
+    }
+  }
+  return 0;
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The floor: as many bytes from memory to memory, all of it touched before, on all threads.
+void copy(std::int64_t bytes) {
+  const auto from = at::ones({bytes}, at::kByte);
+  const auto to = at::ones({bytes}, at::kByte);
+  const auto start = Clock::now();
+  d2c::parallel_ranges(bytes, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+    std::memcpy(to.mutable_data_ptr<std::uint8_t>() + begin,
+                from.const_data_ptr<std::uint8_t>() + begin, static_cast<std::size_t>(end - begin));
+  });
+  std::cout << seconds_since(start) << ' ' << bytes << " 0\n";
+}
+
+void load(const std::filesystem::path& file) {
+  at::ones({1 << 20}).add_(1); // threads exist before memory is read
+  const std::int64_t before = memory("VmRSS");
+  const auto start = Clock::now();
+  const auto tensors = file.extension() == ".safetensors" ? d2c::load_safetensors(file)
+                                                          : d2c::load_torch_checkpoint(file);
+  const double seconds = seconds_since(start);
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) {
+    bytes += static_cast<std::int64_t>(tensor.nbytes());
+  }
+  std::cout << seconds << ' ' << bytes << ' ' << memory("VmHWM") - before << '\n';
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4 || (std::string(argv[1]) != "copy" && std::string(argv[1]) != "load")) {
+    std::cerr << "usage: bench_loading copy BYTES THREADS | load FILE THREADS\n";
+    return 2;
+  }
+  at::set_num_threads(std::stoi(argv[3]));
+  if (std::string(argv[1]) == "copy") {
+    copy(std::stoll(argv[2]));
+  } else {
+    load(argv[2]);
+  }
+  return 0;
+}
