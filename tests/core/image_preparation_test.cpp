@@ -186,6 +186,14 @@ TEST_CASE("preparation: a stage's command prepares what it needs, once") {
         "val/fox/10.png 100\nval/owl/9.png 90\n");
 }
 
+TEST_CASE("preparation: a reference batch stands for the test images") {
+  World world;
+  REQUIRE(world.call({"prepare", "--set", "evaluate.reference=batch.npz"}) == 0);
+  CHECK(world.prepared().size() == 1);
+  REQUIRE(world.call({"prepare"}) == 0);
+  CHECK(world.prepared().size() == 2);
+}
+
 TEST_CASE("preparation: broken files end the program with code 2, or are listed") {
   World world;
   const std::string whole = content(world.file("train/fox/2.png"));

@@ -218,6 +218,13 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
     cost.memory_bytes = images.kept * pixels;
     if (stage.frozen.empty()) {
       cost.frozen_operations = -1;
+      return cost;
+    }
+    for (const std::string_view metric : stage.text.policies) {
+      if (metric.find("FID") != std::string_view::npos || metric.starts_with("FrechetDistance")) {
+        // Of samples and of training images: two eigendecompositions each.
+        cost.frozen_operations += 2 * 20 * 2048.0 * 2048 * 2048;
+      }
     }
     for (const FrozenNetwork& network : stage.frozen) {
       constexpr double numbers = 2048 + 1008; // of one image, for neighbours and classes
