@@ -117,6 +117,7 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
 
   Sections sections;
   sections.set(AttachConfig{});
+  sections.set(EvaluateConfig{});
   sections.set(ScoreConfig{});
   TrainConfig training;
   training.steps = 10;
@@ -134,6 +135,12 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   CHECK(sampled.operations == forward * 30 * 44);
   CHECK(sampled.frozen_operations == 30 * 11);
   CHECK(sampled.disk_bytes == 3.0 * 30 * 3 * 256 * 256);
+
+  StageNode evaluate = node("evaluate");
+  evaluate.text.policies = {"FID", "PrecisionRecall<InceptionV3<TensorFlowResize>>"};
+  evaluate.frozen = {{FrozenNetwork::Use::judging, "network", "", "", {.operations = 5}}};
+  CHECK(stage_cost(arm, evaluate, sections, images).frozen_operations ==
+        (50 + 20 + 30) * 5 + 40.0 * 2048 * 2048 * 2048);
 
   // A scorer that is loaded is not trained: each image is encoded once, scored in every column.
   StageNode score = node("score");
