@@ -233,15 +233,20 @@ TEST_CASE("d2c-evaluate: what is wrong is said in a sentence before anything is 
   refused({set, set, "--copy-percentile", "101"}, "--copy-percentile: expected a number from 0");
   refused({set, set, "--device", "tpu"}, "device: expected cpu, cuda or cuda:N");
   refused({set + "s", set}, "sets: expected an .npz archive or a folder of images");
-  refused({set, set}, "--inception: expected a file with the Inception weights of FID "
-                      "(pt_inception-2015-12-05-6726825d.pth), found no path");
+  refused({set, set, "--metrics", "fid"},
+          "--inception: expected a file with the Inception weights of FID "
+          "(pt_inception-2015-12-05-6726825d.pth), found no path");
   refused({set, set, "--metrics", "copies", "--dinov2", "w.pth"},
           "--dinov2: expected a file with the DINOv2 weights (dinov2_vitl14_pretrain.pth), found "
           "no file \"w.pth\"");
   refused({set, moments, "--metrics", "precision"}, "moments.npz: expected images");
   refused({moments, set, "--metrics", "fid"}, "moments.npz: expected images");
+  refused({set, set, "--metrics", "precision"},
+          "--neighbours: expected sets of at least 4 images for this number, found 2 in");
+  refused({set, set, "--metrics", "kid"},
+          "--kid-subset-size: expected sets of at least 1000 images");
   refused({set, set, "--json", set + "/no/where.json"}, "expected a folder to write into");
-  refused({set, set, "--inception", set + "/1.png"}, "1.png");
+  refused({set, set, "--metrics", "fid", "--inception", set + "/1.png"}, "1.png");
 
   const Ended help = evaluate({"--help"});
   CHECK(help.code == 0);

@@ -72,6 +72,7 @@ inline int evaluate_program(int argc, const char* const* argv, std::FILE* out = 
           command->json, result.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
     }
     std::fputs(judged_table(result).c_str(), out);
+    judge.write_reference(); // last: what fails here costs no number
     return 0;
   });
 }

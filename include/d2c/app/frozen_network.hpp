@@ -16,6 +16,8 @@
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/source.hpp>
+#include <d2c/encoders/dinov2_class_token.hpp>
+#include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/evaluator.hpp>
 
@@ -41,6 +43,11 @@ void add_frozen(FrozenNetwork::Use use, std::string_view key, const std::string&
     list.push_back({use, std::string(Tag::name), std::string(key), path, network_cost(Tag{})});
   }
 }
+
+template <class>
+inline constexpr bool is_dinov2_class_token = false;
+template <class Encoder>
+inline constexpr bool is_dinov2_class_token<DINOv2ClassToken<Encoder>> = true;
 
 } // namespace detail
 
@@ -87,11 +94,16 @@ std::vector<FrozenNetwork> frozen_networks(const Evaluator<Policies...>&, const 
   const auto& config = sections.get<EvaluateConfig>();
   std::vector<FrozenNetwork> list;
   for_each_type(unite_t<type_list<typename Policies::features...>>{}, [&]<class Features>() {
-    constexpr bool packaged = std::is_same_v<Features, EfficientNetLite0Pool>;
-    detail::add_frozen<Features>(
-        FrozenNetwork::Use::judging,
-        packaged ? "[evaluate] feature_weights" : "[evaluate] inception_weights",
-        packaged ? config.feature_weights : config.inception_weights, list);
+    const auto add = [&](std::string_view key, const std::string& path) {
+      detail::add_frozen<Features>(FrozenNetwork::Use::judging, key, path, list);
+    };
+    if constexpr (std::is_same_v<Features, EfficientNetLite0Pool>) {
+      add("[evaluate] feature_weights", config.feature_weights);
+    } else if constexpr (detail::is_dinov2_class_token<Features>) {
+      add("[evaluate] dinov2_weights", config.dinov2_weights);
+    } else {
+      add("[evaluate] inception_weights", config.inception_weights);
+    }
   });
   return list;
 }

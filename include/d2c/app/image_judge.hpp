@@ -68,13 +68,14 @@ public:
       }
     }
     plan();
+    require_enough();
     for (auto& [which, judged] : networks_) {
       judged.network = which == JudgedBy::inception ? make_inception() : make_dinov2();
     }
   }
 
-  /// Computes everything, writes the reference archive if one was asked for, and returns what goes
-  /// into the JSON file. Throws InputError for images that cannot be read, or too few of them.
+  /// Computes everything and returns what goes into the JSON file. Throws InputError for images
+  /// that cannot be read.
   nlohmann::ordered_json run(Progress& progress) {
     const auto began = std::chrono::steady_clock::now();
     pass(*samples_, &Judged::samples, progress, "samples");
@@ -104,12 +105,38 @@ public:
                                     {"xxh3", hash_of_file(file)}});
     }
     result["device"] = device_.str();
-    if (!command_.write_reference.empty()) {
-      write_reference();
-    }
     result["seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return result;
+  }
+
+  /// Writes the reference archive if one was asked for; after run(). Throws InputError or Failure
+  /// if its images differ in size, Failure if writing fails.
+  void write_reference() const {
+    if (command_.write_reference.empty()) {
+      return;
+    }
+    const JudgedSet& set = reference_ ? *reference_ : *samples_;
+    const Judged& judged = networks_.at(JudgedBy::inception);
+    const SetFeatures& features = (reference_ ? judged.reference : judged.samples).features;
+    // pytorch-fid's files hold moments alone.
+    const std::int64_t count = half_pixel() ? 0 : std::min(set.size(), command_.reference_images);
+    const auto spread = [&](std::int64_t begin, std::int64_t end) {
+      std::vector<Tensor> images;
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t at = i * set.size() / count;
+        images.push_back(set.images(at, at + 1).front());
+        if (images.back().sizes() != images.front().sizes()) {
+          throw InputError(set.path().string() +
+                           ": expected images of one size, as an archive holds them, found " +
+                           c10::str(images.front().sizes().slice(1)) + " and " +
+                           c10::str(images.back().sizes().slice(1)));
+        }
+      }
+      return at::cat(images);
+    };
+    write_reference_batch(command_.write_reference, features.moments, features.spatial, count,
+                          spread);
   }
 
 private:
@@ -185,6 +212,28 @@ private:
     }
   }
 
+  /// Refuses numbers of neighbours and subsets that the sets are too small for.
+  void require_enough() const {
+    const auto expect = [](const char* option, std::int64_t least, const JudgedSet& set) {
+      if (set.size() < least) {
+        throw InputError(std::string(option) + ": expected sets of at least " +
+                         std::to_string(least) + " images for this number, found " +
+                         std::to_string(set.size()) + " in " + set.path().string());
+      }
+    };
+    if (asks("precision") || asks("recall")) {
+      expect("--neighbours", command_.neighbours + 1, *samples_);
+      expect("--neighbours", command_.neighbours + 1, *reference_);
+    }
+    if (asks("density") || asks("coverage")) {
+      expect("--density-neighbours", command_.density_neighbours + 1, *reference_);
+    }
+    if (asks("kid")) {
+      expect("--kid-subset-size", command_.kid_subset_size, *samples_);
+      expect("--kid-subset-size", command_.kid_subset_size, *reference_);
+    }
+  }
+
   [[nodiscard]] bool half_pixel() const { return convention_ == EvaluatorConvention::pytorch_fid; }
 
   /// Moments in an archive with images or spatial moments are ADM's. pytorch-fid's own files have
@@ -200,8 +249,9 @@ private:
 
   static void require_images(const JudgedSet& set, const FeatureParts& parts) {
     if (set.size() == 0 && parts != FeatureParts{}) {
-      throw InputError(set.path().string() + ": expected images for their " + text_of(parts) +
-                       ", found " + (set.moments() ? "other moments alone" : "none"));
+      throw InputError(set.path().string() + ": expected images for the asked features (" +
+                       text_of(parts) + "), found " +
+                       (set.moments() ? "other moments alone" : "none"));
     }
   }
 
@@ -354,30 +404,6 @@ private:
                                    {"reference", reference_->name(index[at].item<std::int64_t>())},
                                    {"distance", distance[at].item<double>()}});
     }
-  }
-
-  void write_reference() {
-    const JudgedSet& set = reference_ ? *reference_ : *samples_;
-    const Judged& judged = networks_.at(JudgedBy::inception);
-    const SetFeatures& features = (reference_ ? judged.reference : judged.samples).features;
-    // pytorch-fid's files hold moments alone.
-    const std::int64_t count = half_pixel() ? 0 : std::min(set.size(), command_.reference_images);
-    const auto spread = [&](std::int64_t begin, std::int64_t end) {
-      std::vector<Tensor> images;
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t at = i * set.size() / count;
-        images.push_back(set.images(at, at + 1).front());
-        if (images.back().sizes() != images.front().sizes()) {
-          throw InputError(set.path().string() +
-                           ": expected images of one size, as an archive holds them, found " +
-                           c10::str(images.front().sizes().slice(1)) + " and " +
-                           c10::str(images.back().sizes().slice(1)));
-        }
-      }
-      return at::cat(images);
-    };
-    write_reference_batch(command_.write_reference, features.moments, features.spatial, count,
-                          spread);
   }
 
   EvaluateCommand command_;

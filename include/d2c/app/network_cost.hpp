@@ -12,6 +12,7 @@
 
 #include <d2c/data/latent.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/encoders/dinov2_class_token.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/dinov3_tensors.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
@@ -180,6 +181,11 @@ NetworkCost network_cost(InceptionV3<Resize>) {
 
 template <class Encoder>
 NetworkCost network_cost(WithClassToken<Encoder>) {
+  return network_cost(Encoder{});
+}
+
+template <class Encoder>
+NetworkCost network_cost(DINOv2ClassToken<Encoder>) {
   return network_cost(Encoder{});
 }
 

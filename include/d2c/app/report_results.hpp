@@ -17,14 +17,16 @@ namespace d2c::report {
 /// One row an arm, with its numbers in summary.json; a number that an arm does not have is an empty
 /// cell.
 inline std::string result_table(const ReportInput& input) {
-  constexpr std::array<std::array<const char*, 2>, 10> columns = {
+  constexpr std::array<std::array<const char*, 2>, 12> columns = {
       {{"frechet", "Frechet distance"},
        {"fid", "FID"},
        {"sfid", "sFID"},
+       {"fd_dinov2", "FD-DINOv2"},
        {"inception_score", "Inception score"},
        {"precision", "precision"},
        {"recall", "recall"},
        {"copies", "near copies"},
+       {"copies_dinov2", "near copies by DINOv2"},
        {"images", "training images"},
        {"steps", "steps"},
        {"samples", "samples"}}};
@@ -36,7 +38,8 @@ inline std::string result_table(const ReportInput& input) {
   const auto shown = [&](const char* key) {
     // Of networks that few experiments use: a column where an arm has the number.
     const std::string_view name{key};
-    return (name != "fid" && name != "sfid" && name != "inception_score") ||
+    return (name != "fid" && name != "sfid" && name != "inception_score" &&
+            !name.ends_with("dinov2")) ||
            std::any_of(input.arms.begin(), input.arms.end(), [&](const ReportArm& arm) {
              return arms.value(arm.name, none).contains(key);
            });

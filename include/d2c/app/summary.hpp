@@ -87,7 +87,7 @@ template <class = Once>
 std::string summary_table(const nlohmann::ordered_json& summary) {
   std::vector<std::string_view> columns = {"images", "steps", "frechet"};
   // Of networks that few experiments use: shown where an arm has them.
-  for (const std::string_view column : {"fid", "sfid"}) {
+  for (const std::string_view column : {"fid", "sfid", "fd_dinov2"}) {
     for (const auto& [arm, numbers] : summary.at("arms").items()) {
       if (numbers.contains(std::string(column))) {
         columns.push_back(column);
