@@ -10,13 +10,14 @@
 
 #include <d2c/core.hpp>
 #include <d2c/encoders/inception_v3_tensors.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace {
 
 using namespace d2c;
 
 std::vector<std::int64_t> shape(const std::string& name) {
-  for (const InceptionTensor& tensor : inception_v3_tensors()) {
+  for (const NamedShape& tensor : inception_v3_tensors()) {
     if (tensor.name == name) {
       return tensor.shape;
     }
@@ -32,7 +33,7 @@ TEST_CASE("inception: tensors and numbers are those of the published file") {
   CHECK(tensors.size() == 472);
   std::int64_t all = 0;
   std::int64_t trained = 0;
-  for (const InceptionTensor& tensor : tensors) {
+  for (const NamedShape& tensor : tensors) {
     all += tensor.count();
     trained += tensor.name.find("running_") == std::string::npos ? tensor.count() : 0;
   }

@@ -14,6 +14,7 @@
 #include <d2c/data/sd_vae.hpp>
 #include <d2c/data/sd_vae_shape.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace {
 
@@ -22,16 +23,16 @@ using namespace d2c;
 constexpr SDVaeLayout layouts[] = {SDVaeLayout::diffusers, SDVaeLayout::deprecated,
                                    SDVaeLayout::ldm};
 
-std::vector<std::string> names_of(const std::vector<SDVaeTensor>& tensors) {
+std::vector<std::string> names_of(const std::vector<NamedShape>& tensors) {
   std::vector<std::string> names;
-  for (const SDVaeTensor& tensor : tensors) {
+  for (const NamedShape& tensor : tensors) {
     names.push_back(tensor.name);
   }
   return names;
 }
 
 std::vector<std::int64_t> shape_in(const SDVaeNames& layout, const std::string& name) {
-  for (const SDVaeTensor& tensor : sd_vae_tensors({}, layout)) {
+  for (const NamedShape& tensor : sd_vae_tensors({}, layout)) {
     if (tensor.name == name) {
       return tensor.shape;
     }
@@ -47,7 +48,7 @@ TEST_CASE("sd-vae: tensors and parameters are those of the published files") {
     std::int64_t encoder_parameters = 0;
     std::int64_t parameters = 0;
     const auto tensors = sd_vae_tensors(SDVae::shape, {layout, ""});
-    for (const SDVaeTensor& tensor : tensors) {
+    for (const NamedShape& tensor : tensors) {
       parameters += tensor.count();
       if (tensor.name.starts_with("encoder.") || tensor.name.starts_with("quant_conv.")) {
         ++encoder;

@@ -14,6 +14,7 @@
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/io/shard_index.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace {
 
@@ -28,7 +29,7 @@ struct Total {
 
 Total total(const T5Shape& shape) {
   Total sum{0, 0};
-  for (const T5Tensor& tensor : t5_tensors(shape)) {
+  for (const NamedShape& tensor : t5_tensors(shape)) {
     ++sum.tensors;
     sum.parameters += tensor.count();
   }
@@ -61,7 +62,7 @@ TEST_CASE("t5: names and shapes of one block of either version, by hand") {
                           .gated = false,
                           .vocabulary = 50};
   CHECK(t5_tensors(plain) ==
-        std::vector<T5Tensor>{
+        std::vector<NamedShape>{
             {"shared.weight", {50, 10}},
             {"encoder.block.0.layer.0.SelfAttention.q.weight", {6, 10}},
             {"encoder.block.0.layer.0.SelfAttention.k.weight", {6, 10}},
@@ -78,9 +79,10 @@ TEST_CASE("t5: names and shapes of one block of either version, by hand") {
   gated.layers = 2;
   const auto list = t5_tensors(gated);
   REQUIRE(list.size() == 21);
-  CHECK(list[7] == T5Tensor{"encoder.block.0.layer.1.DenseReluDense.wi_0.weight", {7, 10}});
-  CHECK(list[8] == T5Tensor{"encoder.block.0.layer.1.DenseReluDense.wi_1.weight", {7, 10}});
-  CHECK(list[15] == T5Tensor{"encoder.block.1.layer.0.layer_norm.weight", {10}}); // no second bias
+  CHECK(list[7] == NamedShape{"encoder.block.0.layer.1.DenseReluDense.wi_0.weight", {7, 10}});
+  CHECK(list[8] == NamedShape{"encoder.block.0.layer.1.DenseReluDense.wi_1.weight", {7, 10}});
+  CHECK(list[15] ==
+        NamedShape{"encoder.block.1.layer.0.layer_norm.weight", {10}}); // no second bias
 }
 
 TEST_CASE("t5: the first distance of each bucket, by hand") {
@@ -138,5 +140,8 @@ TEST_CASE("shard index: anything else is refused in one sentence") {
   refused(R"({"weight_map": {"a": "/etc/x.safetensors"}})", "/etc/x.safetensors");
   refused(R"({"weight_map": {"a": ".."}})", "found \"..\"");
   refused(R"({"weight_map": {"a": "w.index.json"}})", "w.index.json");
+  const int deep = 1'000'000; // no recursion
+  refused(R"({"weight_map": {"a": )" + std::string(deep, '[') + std::string(deep, ']') + "}}",
+          "a value of type array");
   refused(R"({"weight_map": {"a": "x", "b": "x", "a": "y"}})", "the key \"a\" twice");
 }

@@ -276,8 +276,8 @@ TEST_CASE("clip: each missing, unexpected and mis-shaped tensor and file stands 
   CHECK_THROWS_WITH(
       make_encoder(CLIPB32{}, config_of("quick.pt", "vocab.json"), at::kCPU),
       Contains("quick.pt: expected the weights of CLIP's vision tower of width 768 with 12 blocks "
-               "on patches of 32, found: mis-shaped visual.class_embedding, expected [768], found "
-               "[128]") &&
+               "on patches of 32, found: missing ") &&
+          Contains("mis-shaped visual.class_embedding, expected [768], found [128]") &&
           Contains("missing visual.transformer.resblocks.11.mlp.c_proj.bias [768]"));
   CHECK_THROWS_WITH(
       (CLIPNetwork{WeightsFile{folder() / "quick.text/model.safetensors"}, quick_shape}),
@@ -298,7 +298,7 @@ TEST_CASE("clip: each missing, unexpected and mis-shaped tensor and file stands 
   CHECK_THROWS_WITH((CLIPNetwork{WeightsFile{file}, quick_shape}),
                     Contains("missing vision_model.pre_layrnorm.bias [128]; ") &&
                         Contains("mis-shaped visual_projection.weight, expected [48, 128], found "
-                                 "[48, 127]; ") &&
+                                 "[48, 127]") &&
                         Contains("unexpected vision_model.head.weight [2]") &&
                         !Contains("text_model"));
   CHECK_THROWS_WITH((CLIPTextNetwork{WeightsFile{file}, quick_text}),

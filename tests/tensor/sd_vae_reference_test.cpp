@@ -32,6 +32,7 @@
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/named_shape.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/sample/run_sampler.hpp>
 #include <d2c/select/subset_file.hpp>
@@ -366,7 +367,7 @@ TEST_CASE("sd-vae: each missing, unexpected and mis-shaped tensor stands in one 
                        "widths [32, 64, 96, 96], found: missing ") &&
                   Contains("missing decoder.up_blocks.2.resnets.0.conv_shortcut.bias [64]; ") &&
                   Contains("missing encoder.mid_block.attentions.0.to_k.weight [96, 96]; ") &&
-                  Contains("mis-shaped quant_conv.weight, expected [8, 8, 1, 1], found [8, 8]; ") &&
+                  Contains("mis-shaped quant_conv.weight, expected [8, 8, 1, 1], found [8, 8]") &&
                   Contains("unexpected encoder.mid_block.attentions.0.key.weight [96, 96]"));
 
   // The published size is part of the type.
@@ -394,7 +395,7 @@ TEST_CASE("sd-vae reference: names and shapes of the published size in each spel
   for (const auto& [name, layout] : layouts) {
     INFO(name);
     std::map<std::string, std::vector<std::int64_t>> ours;
-    for (const SDVaeTensor& tensor : sd_vae_tensors(SDVae::shape, {layout, ""})) {
+    for (const NamedShape& tensor : sd_vae_tensors(SDVae::shape, {layout, ""})) {
       ours[tensor.name] = tensor.shape;
     }
     CHECK(ours == published.at(name).get<std::map<std::string, std::vector<std::int64_t>>>());

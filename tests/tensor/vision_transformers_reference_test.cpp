@@ -202,9 +202,9 @@ TEST_CASE("vision transformers: each missing, unexpected and mis-shaped tensor i
   CHECK_THROWS_WITH(
       mae(file),
       Contains("wrong.safetensors: expected the weights of MAE of width 192 with 3 blocks, "
-               "found: mis-shaped pos_embed, expected [1, 197, 192], found [1, 257, 192]; "
-               "missing blocks.1.attn.qkv.bias [576]; missing norm.weight [192]; "
-               "unexpected blocks.0.ls1.gamma [192]") &&
+               "found: missing blocks.1.attn.qkv.bias [576]; missing norm.weight [192]; "
+               "unexpected blocks.0.ls1.gamma [192] F32; "
+               "mis-shaped pos_embed, expected [1, 197, 192], found [1, 257, 192]") &&
           !Contains("decoder"));
   CHECK_THROWS_AS(mae(file), InputError);
 

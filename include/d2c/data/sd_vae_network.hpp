@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include <d2c/data/latent_posterior.hpp>
 #include <d2c/data/sd_vae_shape.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/ops/frozen_convolution.hpp>
 #include <d2c/ops/frozen_doubling.hpp>
@@ -172,34 +172,14 @@ private:
   };
 
   void check(const WeightsFile& file, const SDVaeNames& names) const {
-    std::string wrong;
-    const auto note = [&wrong](const std::string& what) {
-      wrong += (wrong.empty() ? "" : "; ") + what;
-    };
-    const auto text = [](const std::vector<std::int64_t>& sizes) {
-      return c10::str(at::IntArrayRef{sizes});
-    };
-    std::set<std::string> known;
-    for (const SDVaeTensor& tensor : sd_vae_tensors(shape_, names)) {
-      known.insert(tensor.name);
-      if (!file.has(tensor.name)) {
-        note("missing " + tensor.name + " " + text(tensor.shape));
-      } else if (file.shape(tensor.name) != tensor.shape) {
-        note("mis-shaped " + tensor.name + ", expected " + text(tensor.shape) + ", found " +
-             text(file.shape(tensor.name)));
-      }
-    }
-    for (const std::string& name : file.names()) {
-      if (name.starts_with(names.prefix) && !known.contains(name) && !names.of_training(name)) {
-        note("unexpected " + name + " " + text(file.shape(name)));
-      }
-    }
-    if (!wrong.empty()) {
-      throw InputError(file.path().string() +
-                       ": expected the weights of Stable Diffusion's autoencoder of widths " +
-                       text({shape_.channels.begin(), shape_.channels.end()}) +
-                       ", found: " + wrong);
-    }
+    TensorDifferences differences{file};
+    differences.expect(sd_vae_tensors(shape_, names));
+    differences.refuse_others([&](const std::string& name) {
+      return name.starts_with(names.prefix) && !names.of_training(name);
+    });
+    differences.raise("the weights of Stable Diffusion's autoencoder of widths " +
+                      c10::str(at::IntArrayRef{std::vector<std::int64_t>(shape_.channels.begin(),
+                                                                         shape_.channels.end())}));
   }
 
   static void expect(const Tensor& input, std::int64_t channels, std::int64_t multiple,

@@ -10,28 +10,13 @@
 #include <vector>
 
 #include <d2c/data/sd_vae_shape.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace d2c {
 
 /// Whose names a file uses: those of diffusers, the same with the attention's names from before
 /// diffusers 0.15 (what the published sd-vae-ft files carry), or those of the authors (CompVis).
 enum class SDVaeLayout { diffusers, deprecated, ldm };
-
-/// One tensor of a file.
-struct SDVaeTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const auto extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
-
-  friend bool operator==(const SDVaeTensor&, const SDVaeTensor&) = default;
-};
 
 /// The parts of the network that have tensors of their own in both halves.
 enum class SDVaeHalf { encoder, decoder };
@@ -143,8 +128,8 @@ private:
 
 /// Every tensor of the network under the names of a layout. The authors keep the attention's maps
 /// as 1 x 1 convolutions.
-inline std::vector<SDVaeTensor> sd_vae_tensors(const SDVaeShape& shape, const SDVaeNames& names) {
-  std::vector<SDVaeTensor> list;
+inline std::vector<NamedShape> sd_vae_tensors(const SDVaeShape& shape, const SDVaeNames& names) {
+  std::vector<NamedShape> list;
   const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
     const std::int64_t rows = weight.front();
     list.push_back({name + ".weight", std::move(weight)});

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/inception_v3_resize.hpp>
 #include <d2c/encoders/inception_v3_tensors.hpp>
+#include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/ops/frozen_convolution.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -138,33 +138,11 @@ private:
   }
 
   static void check(const WeightsFile& file) {
-    std::string wrong;
-    const auto note = [&wrong](const std::string& what) {
-      wrong += (wrong.empty() ? "" : "; ") + what;
-    };
-    const auto text = [](const std::vector<std::int64_t>& sizes) {
-      return c10::str(at::IntArrayRef{sizes});
-    };
-    std::set<std::string> known;
-    for (const InceptionTensor& tensor : inception_v3_tensors()) {
-      known.insert(tensor.name);
-      if (!file.has(tensor.name)) {
-        note("missing " + tensor.name + " " + text(tensor.shape));
-      } else if (file.shape(tensor.name) != tensor.shape) {
-        note("mis-shaped " + tensor.name + ", expected " + text(tensor.shape) + ", found " +
-             text(file.shape(tensor.name)));
-      }
-    }
-    for (const std::string& name : file.names()) {
-      if (!known.contains(name) && !name.ends_with(".bn.num_batches_tracked")) {
-        note("unexpected " + name + " " + text(file.shape(name)));
-      }
-    }
-    if (!wrong.empty()) {
-      throw InputError(
-          file.path().string() +
-          ": expected the weights of FID's Inception-v3 (1008 classes), found: " + wrong);
-    }
+    TensorDifferences differences{file};
+    differences.expect(inception_v3_tensors());
+    differences.refuse_others(
+        [](const std::string& name) { return !name.ends_with(".bn.num_batches_tracked"); });
+    differences.raise("the weights of FID's Inception-v3 (1008 classes)");
   }
 
   /// TensorFlow 1's bilinear resize: along the rows first, each step rounded to float32 as there.

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <d2c/models/named_shape.hpp>
+
 namespace d2c {
 
 /// One convolution without bias, followed by BatchNorm (eps 1e-3) and ReLU.
@@ -20,20 +22,6 @@ struct InceptionConvolution {
   std::int64_t side = 0; ///< rows and columns of its input
 
   friend bool operator==(const InceptionConvolution&, const InceptionConvolution&) = default;
-};
-
-/// One tensor of the file.
-struct InceptionTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const auto extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
 };
 
 /// The 94 convolutions in the order of the network (Szegedy et al. 2016).
@@ -121,8 +109,8 @@ inline std::vector<InceptionConvolution> inception_v3_convolutions() {
 
 /// The 472 tensors of pt_inception-2015-12-05-6726825d.pth, which pytorch-fid and torch-fidelity
 /// publish alike, without the counters of batches that some files carry beside them.
-inline std::vector<InceptionTensor> inception_v3_tensors() {
-  std::vector<InceptionTensor> list;
+inline std::vector<NamedShape> inception_v3_tensors() {
+  std::vector<NamedShape> list;
   for (const InceptionConvolution& layer : inception_v3_convolutions()) {
     list.push_back({layer.name + ".conv.weight", {layer.out, layer.in, layer.rows, layer.columns}});
     for (const char* part : {"weight", "bias", "running_mean", "running_var"}) {

@@ -2,10 +2,8 @@
 /// The encoder networks of T5 for inference, from the published files.
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +13,7 @@
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/models/block_parameters.hpp>
 #include <d2c/models/frozen_blocks.hpp>
+#include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/ops/cpu/encoder_block.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -152,42 +151,21 @@ private:
   }
 
   void check(const WeightsFile& file) const {
-    std::string wrong;
-    const auto note = [&wrong](const std::string& what) {
-      wrong += (wrong.empty() ? "" : "; ") + what;
-    };
-    const auto text = [](const std::vector<std::int64_t>& sizes) {
-      return c10::str(at::IntArrayRef{sizes});
-    };
-    std::set<std::string, std::less<>> known;
-    const auto expect = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-      known.insert(name);
-      if (!file.has(name)) {
-        note("missing " + name + " " + text(shape));
-      } else if (file.shape(name) != shape) {
-        note("mis-shaped " + name + ", expected " + text(shape) + ", found " +
-             text(file.shape(name)));
-      }
-    };
-    const auto tensors = t5_tensors(shape_);
-    for (const T5Tensor& tensor : tensors) {
+    TensorDifferences differences{file};
+    for (NamedShape tensor : t5_tensors(shape_)) {
       const bool words = tensor.name == T5Names::embedding;
-      expect(words ? std::string(embedding_name(file)) : tensor.name, tensor.shape);
-      if (words && file.has(T5Names::embedding_alias)) {
-        expect(std::string(T5Names::embedding_alias), tensor.shape);
+      if (words) {
+        tensor.name = embedding_name(file);
+      }
+      differences.expect(tensor);
+      if (words && tensor.name != T5Names::embedding_alias) {
+        differences.expect({std::string(T5Names::embedding_alias), tensor.shape, false});
       }
     }
-    for (const std::string& name : file.names()) {
-      if (!known.contains(name) && !T5Names::of_decoder(name)) {
-        note("unexpected " + name + " " + text(file.shape(name)));
-      }
-    }
-    if (!wrong.empty()) {
-      throw InputError(file.path().string() + ": expected the weights of a T5 encoder of width " +
-                       std::to_string(shape_.width) + " with " + std::to_string(shape_.layers) +
-                       " blocks and " + (shape_.gated ? "GEGLU (1.1)" : "ReLU (1.0)") +
-                       ", found: " + wrong);
-    }
+    differences.refuse_others([](const std::string& name) { return !T5Names::of_decoder(name); });
+    differences.raise("the weights of a T5 encoder of width " + std::to_string(shape_.width) +
+                      " with " + std::to_string(shape_.layers) + " blocks and " +
+                      (shape_.gated ? "GEGLU (1.1)" : "ReLU (1.0)"));
   }
 
   T5Shape shape_;

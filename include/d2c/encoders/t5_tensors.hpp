@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/models/named_shape.hpp>
+
 namespace d2c {
 
 /// An encoder of T5 (Raffel et al. 2020) or T5 1.1 (`gated`: GEGLU of Shazeer 2020 instead of
@@ -60,22 +62,6 @@ inline constexpr T5Shape v11_xxl{4096, 64, 10240, 64, 24, true};
   return side + bucket;
 }
 
-/// One tensor of a file.
-struct T5Tensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const auto extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
-
-  friend bool operator==(const T5Tensor&, const T5Tensor&) = default;
-};
-
 /// Names of transformers' T5EncoderModel, as all files of T5 and Flan-T5 use them.
 struct T5Names {
   static constexpr std::string_view embedding = "shared.weight";
@@ -111,11 +97,11 @@ struct T5Names {
 };
 
 /// Every tensor of the encoder, the embedding once.
-inline std::vector<T5Tensor> t5_tensors(const T5Shape& shape) {
+inline std::vector<NamedShape> t5_tensors(const T5Shape& shape) {
   const std::int64_t width = shape.width;
   const std::int64_t inner = shape.inner();
   const std::int64_t hidden = shape.hidden;
-  std::vector<T5Tensor> list;
+  std::vector<NamedShape> list;
   const auto add = [&](std::string name, std::vector<std::int64_t> extents) {
     list.push_back({std::move(name), std::move(extents)});
   };

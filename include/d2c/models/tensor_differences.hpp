@@ -2,16 +2,14 @@
 /// What a weights file lacks and what it holds too much, said in one error.
 
 #include <cstdint>
-#include <functional>
-#include <set>
+#include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <d2c/core/error.hpp>
 #include <d2c/models/named_shape.hpp>
+#include <d2c/models/weight_differences.hpp>
 #include <d2c/models/weights_file.hpp>
-#include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
@@ -20,16 +18,14 @@ class TensorDifferences {
 public:
   explicit TensorDifferences(const WeightsFile& file) : file_{file} {}
 
-  /// Notes the tensor if it has another shape, or is missing although it is needed.
+  /// The tensor must have this shape and a floating type; it may be missing if it is not needed.
   void expect(const NamedShape& tensor) {
-    known_.insert(tensor.name);
-    if (!file_.has(tensor.name)) {
-      if (tensor.needed) {
-        note("missing " + tensor.name + " " + text(tensor.shape));
-      }
-    } else if (file_.shape(tensor.name) != tensor.shape) {
-      note("mis-shaped " + tensor.name + ", expected " + text(tensor.shape) + ", found " +
-           text(file_.shape(tensor.name)));
+    const bool there = file_.has(tensor.name);
+    if (there || tensor.needed) {
+      expected_[tensor.name] = tensor.shape;
+    }
+    if (there) {
+      find(tensor.name);
     }
   }
 
@@ -39,34 +35,32 @@ public:
     }
   }
 
-  /// Notes each tensor that was not expected, of those for which `counts(name)` is true.
+  /// No tensor for whose name `counts(name)` is true may be there beyond the expected ones.
   template <class Counts>
   void refuse_others(const Counts& counts) {
     for (const std::string& name : file_.names()) {
-      if (!known_.contains(name) && counts(name)) {
-        note("unexpected " + name + " " + text(file_.shape(name)));
+      if (counts(name)) {
+        find(name);
       }
     }
   }
 
-  /// Throws InputError with everything noted, if there is any: "FILE: expected NETWORK, found:
-  /// missing ...; mis-shaped ...; unexpected ...".
+  /// Throws InputError with all differences, if there is any: "FILE: expected NETWORK, found:
+  /// missing ...; unexpected ...; mis-shaped ...".
   void raise(const std::string& network) const {
-    if (!wrong_.empty()) {
-      throw InputError(file_.path().string() + ": expected " + network + ", found: " + wrong_);
+    if (const auto wrong = weight_differences(expected_, found_); !wrong.empty()) {
+      throw InputError(file_.path().string() + ": expected " + network + ", found: " + wrong);
     }
   }
 
 private:
-  static std::string text(const std::vector<std::int64_t>& sizes) {
-    return c10::str(at::IntArrayRef{sizes});
+  void find(const std::string& name) {
+    found_[name] = StoredShape{file_.shape(name), file_.dtype(name)};
   }
 
-  void note(const std::string& what) { wrong_ += (wrong_.empty() ? "" : "; ") + what; }
-
   const WeightsFile& file_;
-  std::set<std::string, std::less<>> known_;
-  std::string wrong_;
+  std::map<std::string, std::vector<std::int64_t>> expected_;
+  std::map<std::string, StoredShape> found_;
 };
 
 } // namespace d2c
