@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <d2c/app/exit_code.hpp>
 #include <d2c/app/program.hpp>
 #include <d2c/core.hpp>
 #include <d2c/core/named.hpp>
@@ -809,4 +810,12 @@ TEST_CASE("app: plan says what is finished and what is shared") {
   CHECK(world.out.find("a          score      finished earlier in") != std::string::npos);
   CHECK(world.out.find("b          score      shared with an arm above") != std::string::npos);
   CHECK(runs == Counts{{"score", 1}});
+}
+
+TEST_CASE("errors: what a terminal would obey is written out, text of any language stays") {
+  using namespace std::string_literals;
+  using d2c::detail::printable;
+  CHECK(printable("a\x1b[2J\r\x7f\0z"s) == "a\\x1B[2J\\x0D\\x7F\\x00z");
+  CHECK(printable("\xc2\x9b") == "\xc2\\x9B"); // one character that begins a command
+  CHECK(printable("Grün 狐 \xc2\xa0") == "Grün 狐 \xc2\xa0");
 }

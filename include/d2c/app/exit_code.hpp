@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 #include <string_view>
 
 #include <d2c/core/error.hpp>
@@ -14,12 +15,29 @@ namespace d2c {
 
 namespace detail {
 
+/// The line with everything that a terminal would obey as \xNN: names come from untrusted files.
+inline std::string printable(std::string_view line) {
+  std::string text;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(line[i]);
+    const auto before = static_cast<unsigned char>(i == 0 ? 0 : line[i - 1]);
+    const bool second_half_of_c1 = before == 0xC2 && byte >= 0x80 && byte < 0xA0;
+    if (byte < 0x20 || byte == 0x7F || second_half_of_c1) {
+      constexpr std::string_view digits = "0123456789ABCDEF";
+      text += {'\\', 'x', digits[byte / 16], digits[byte % 16]};
+    } else {
+      text += line[i];
+    }
+  }
+  return text;
+}
+
 /// `error: ` before every line, and only the first line of what other libraries say.
 inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
   for (std::size_t at = 0; at <= text.size();) {
     const auto end = std::min(text.find('\n', at), text.size());
     if (end > at) {
-      std::fprintf(err, "error: %.*s\n", static_cast<int>(end - at), text.data() + at);
+      std::fprintf(err, "error: %s\n", printable(text.substr(at, end - at)).c_str());
       if (!all_lines) {
         return;
       }
