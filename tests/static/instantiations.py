@@ -18,8 +18,9 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
 from compile_time import HEADER, SIX_STAGES  # noqa: E402  (one pipeline for budget and benchmark)
 
-# Of version 0.1: 2975 and 1491. A change that needs more says why and raises the number here.
-HEADER_BUDGET = 3400
+# Of version 0.1: 3746 and 1489. A change that needs more says why and raises the number here. Each key of a
+# configuration takes about 30, each encoder with its sizes about 10; they made 770 of the header's.
+HEADER_BUDGET = 4100
 PIPELINE_BUDGET = 1800
 
 
