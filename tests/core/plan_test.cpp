@@ -41,6 +41,11 @@ TEST_CASE("plan: frozen networks are counted from their types") {
   CHECK(network_cost(DINOv2{}).parameters == 86'580'480);
   CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768);
   CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
+  CHECK(network_cost(MAE{}).parameters == 303'301'632);
+  CHECK(network_cost(MAE{}).file == "mae_pretrain_vit_large.pth");
+  CHECK(network_cost(MoCoV3{}).parameters == 85'798'656);
+  CHECK(network_cost(CLIP{}).parameters + network_cost(CLIPText{}).parameters == 427'616'512);
+  CHECK(network_cost(SigLIPL{}).parameters == 315'956'224 + 256); // and position_ids
   const NetworkCost vae = codec_cost(Latent<SDVae>{}, 256, 256);
   CHECK(vae.parameters == 83'653'863);
 

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <d2c/data/latent.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
+#include <d2c/encoders/clip_tensors.hpp>
 #include <d2c/encoders/dinov2_class_token.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/dinov3_tensors.hpp>
@@ -19,10 +21,16 @@
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
 #include <d2c/encoders/inception_v3.hpp>
 #include <d2c/encoders/inception_v3_tensors.hpp>
+#include <d2c/encoders/mae.hpp>
 #include <d2c/encoders/minilm.hpp>
+#include <d2c/encoders/mocov3.hpp>
+#include <d2c/encoders/mocov3_tensors.hpp>
+#include <d2c/encoders/siglip_tensors.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
+#include <d2c/encoders/vision_transformer_tensors.hpp>
 #include <d2c/encoders/with_class_token.hpp>
+#include <d2c/models/named_shape.hpp>
 
 namespace d2c {
 
@@ -39,10 +47,9 @@ struct NetworkCost {
 
 namespace detail {
 
-template <class Tensor>
-std::int64_t count_numbers(const std::vector<Tensor>& tensors) {
+inline std::int64_t count_numbers(const std::vector<NamedShape>& tensors) {
   std::int64_t sum = 0;
-  for (const Tensor& tensor : tensors) {
+  for (const NamedShape& tensor : tensors) {
     sum += tensor.count();
   }
   return sum;
@@ -104,24 +111,39 @@ inline double sd_vae_operations(const SDVaeShape& shape, int height, int width, 
 
 } // namespace detail
 
+/// A tag of a network with this kind of shape.
+template <class Tag, class Shape>
+concept WithShape = std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, Shape>;
+
 // network_cost(tag) is found by the type of the tag; an encoder of one's own may have one beside
 // it.
 
-/// Per prompt of 16 tokens. A tag with a T5Shape.
-template <class Tag>
+/// Per prompt of 16 tokens.
+template <WithShape<T5Shape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr T5Shape shape = Tag::shape;
+  constexpr double tokens = 16;
+  const std::int64_t parameters = detail::count_numbers(t5_tensors(shape));
+  const double used = static_cast<double>(parameters) - 1.0 * shape.vocabulary * shape.width;
+  return {.file = "model.safetensors, or model.safetensors.index.json with its shards",
+          .vocabulary = "spiece.model",
+          .parameters = parameters,
+          .operations = 2 * tokens * (used + 2.0 * shape.layers * tokens * shape.inner()),
+          .activations = detail::transformer_activations(tokens, shape.width, shape.hidden)};
+}
 
-  requires std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, T5Shape>
-      NetworkCost network_cost(const Tag&) {
-    constexpr T5Shape shape = Tag::shape;
-    constexpr double tokens = 16;
-    const std::int64_t parameters = detail::count_numbers(t5_tensors(shape));
-    const double used = static_cast<double>(parameters) - 1.0 * shape.vocabulary * shape.width;
-    return {.file = "model.safetensors, or model.safetensors.index.json with its shards",
-            .vocabulary = "spiece.model",
-            .parameters = parameters,
-            .operations = 2 * tokens * (used + 2.0 * shape.layers * tokens * shape.inner()),
-            .activations = detail::transformer_activations(tokens, shape.width, shape.hidden)};
-  }
+/// Per prompt, padded to all 77 tokens.
+template <WithShape<CLIPTextShape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr CLIPTextShape shape = Tag::shape;
+  constexpr double tokens = CLIPTextShape::context;
+  constexpr double block = 12.0 * shape.width * shape.width + 2 * tokens * shape.width;
+  return {.file = "ViT-L-14.pt (OpenAI), or model.safetensors",
+          .vocabulary = std::string(Tag::vocabulary),
+          .parameters = detail::count_numbers(clip_text_tensors(shape, {})),
+          .operations = 2 * tokens * shape.depth * block,
+          .activations = detail::transformer_activations(tokens, shape.width, 4.0 * shape.width)};
+}
 
 inline NetworkCost network_cost(MiniLM) {
   constexpr double block = 4 * 384.0 * 384 + 2 * 384.0 * 1536;
@@ -130,31 +152,73 @@ inline NetworkCost network_cost(MiniLM) {
           .activations = detail::transformer_activations(16, 384, 1536)};
 }
 
-/// Per image. A tag with a DINOv2Shape.
-template <class Tag>
+/// Per image.
+template <WithShape<DINOv2Shape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr DINOv2Shape shape = Tag::shape;
+  return {.file = dinov2_file(shape),
+          .parameters = detail::count_numbers(dinov2_tensors(shape, {})),
+          .operations = shape.operations(Tag::tokens),
+          .activations =
+              detail::transformer_activations(Tag::tokens + 1, shape.width, shape.hidden())};
+}
 
-  requires std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, DINOv2Shape>
-      NetworkCost network_cost(const Tag&) {
-    constexpr DINOv2Shape shape = Tag::shape;
-    return {.file = dinov2_file(shape),
-            .parameters = detail::count_numbers(dinov2_tensors(shape, {})),
-            .operations = shape.operations(Tag::tokens),
-            .activations =
-                detail::transformer_activations(Tag::tokens + 1, shape.width, shape.hidden())};
-  }
+/// Per image.
+template <WithShape<DINOv3Shape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr DINOv3Shape shape = Tag::shape;
+  constexpr int tokens = 1 + DINOv3Shape::registers + Tag::tokens;
+  return {.file = dinov3_file(shape),
+          .parameters = detail::count_numbers(dinov3_tensors(shape, {DINOv3Layout::timm})),
+          .operations = shape.operations(Tag::tokens),
+          .activations = detail::transformer_activations(tokens, shape.width, shape.hidden())};
+}
 
-/// Per image. A tag with a DINOv3Shape.
-template <class Tag>
+/// Per image.
+template <WithShape<CLIPShape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr CLIPShape shape = Tag::shape;
+  return {.file = "ViT-L-14.pt (OpenAI), or model.safetensors",
+          .parameters = detail::count_numbers(clip_tensors(shape, {})),
+          .operations = shape.operations(Tag::tokens),
+          .activations =
+              detail::transformer_activations(Tag::tokens + 1, shape.width, 4.0 * shape.width)};
+}
 
-  requires std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, DINOv3Shape>
-      NetworkCost network_cost(const Tag&) {
-    constexpr DINOv3Shape shape = Tag::shape;
-    constexpr int tokens = 1 + DINOv3Shape::registers + Tag::tokens;
-    return {.file = dinov3_file(shape),
-            .parameters = detail::count_numbers(dinov3_tensors(shape, {DINOv3Layout::timm})),
-            .operations = shape.operations(Tag::tokens),
-            .activations = detail::transformer_activations(tokens, shape.width, shape.hidden())};
-  }
+/// Per image.
+template <WithShape<SigLIPShape> Tag>
+NetworkCost network_cost(const Tag&) {
+  constexpr SigLIPShape shape = Tag::shape;
+  const SigLIPNames names{{CLIPLayout::transformers, ""}};
+  return {.file = "model.safetensors",
+          .parameters = detail::count_numbers(siglip_tensors(shape, names)),
+          .operations = shape.operations(Tag::tokens),
+          .activations = detail::transformer_activations(Tag::tokens, shape.width, shape.hidden)};
+}
+
+namespace detail {
+
+inline NetworkCost vision_transformer_cost(std::string file, const VisionTransformerShape& shape,
+                                           int tokens) {
+  return {.file = std::move(file),
+          .parameters = count_numbers(vision_transformer_tensors(shape, {})),
+          .operations = shape.operations(tokens),
+          .activations = transformer_activations(tokens + 1, shape.width, 4.0 * shape.width)};
+}
+
+} // namespace detail
+
+/// Per image.
+template <VisionTransformerShape Shape, int Grid>
+NetworkCost network_cost(const MAEFacts<Shape, Grid>&) {
+  return detail::vision_transformer_cost("mae_pretrain_vit_large.pth", Shape, Grid * Grid);
+}
+
+/// Per image.
+template <VisionTransformerShape Shape, int Grid>
+NetworkCost network_cost(const MoCoV3Facts<Shape, Grid>&) {
+  return detail::vision_transformer_cost(mocov3_file(Shape), Shape, Grid * Grid);
+}
 
 /// 407 million multiply-adds at 224 x 224; Attacher and Evaluator ask for about half that side.
 inline NetworkCost efficientnet_lite0_cost() {
@@ -189,40 +253,16 @@ NetworkCost network_cost(DINOv2ClassToken<Encoder>) {
   return network_cost(Encoder{});
 }
 
-/// Per image. A vision transformer with an MLP of four widths whose shape counts its operations.
-template <class Tag>
-  requires requires {
-    { Tag::shape.operations(1) } -> std::same_as<double>;
-    Tag::shape.depth;
-    Tag::shape.patch;
-    Tag::shape.positions;
-    requires !std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, DINOv2Shape>;
-  }
-
-NetworkCost network_cost(const Tag&) {
-  constexpr auto shape = Tag::shape;
-  constexpr std::int64_t width = shape.width;
-  constexpr std::int64_t block = 12 * width * width + 13 * width;
-  constexpr std::int64_t places = 1 + shape.positions * shape.positions;
-  constexpr std::int64_t ends = 3 * shape.patch * shape.patch + places + 4;
-  return {.file = "the weights of " + std::string(Tag::name),
-          .parameters = shape.depth * block + ends * width,
-          .operations = shape.operations(Tag::tokens),
-          .activations = detail::transformer_activations(Tag::tokens + 1, width, 4.0 * width)};
-}
-
 /// Per image of height x width, and per image back. At its widest the decoder holds about three
 /// maps of the second level's channels in full size.
-template <class Autoencoder>
-
-  requires std::same_as<std::remove_cvref_t<decltype(Autoencoder::shape)>, SDVaeShape>
-      NetworkCost codec_cost(Latent<Autoencoder>, int height, int width) {
-    constexpr SDVaeShape shape = Autoencoder::shape;
-    return {.file = "diffusion_pytorch_model.safetensors of " + std::string(Autoencoder::weights),
-            .parameters = detail::count_numbers(sd_vae_tensors(shape, {})),
-            .operations = detail::sd_vae_operations(shape, height, width, true),
-            .decode_operations = detail::sd_vae_operations(shape, height, width, false),
-            .activations = 12.0 * height * width * shape.channels[1]};
-  }
+template <WithShape<SDVaeShape> Autoencoder>
+NetworkCost codec_cost(Latent<Autoencoder>, int height, int width) {
+  constexpr SDVaeShape shape = Autoencoder::shape;
+  return {.file = "diffusion_pytorch_model.safetensors of " + std::string(Autoencoder::weights),
+          .parameters = detail::count_numbers(sd_vae_tensors(shape, {})),
+          .operations = detail::sd_vae_operations(shape, height, width, true),
+          .decode_operations = detail::sd_vae_operations(shape, height, width, false),
+          .activations = 12.0 * height * width * shape.channels[1]};
+}
 
 } // namespace d2c
