@@ -2,7 +2,8 @@
 # header which forgets an include does not compile.
 #
 #   TARGET_core    headers that do not reach the torch gateway, each alone
-#   TARGET_tensor  headers that do, on top of the precompiled gateway of the tests (2 s instead of 15)
+#   TARGET_tensor  headers that do, on top of the precompiled gateway of the tests (2 s instead of 15), with the
+#                  bodies of d2c::compiled, as the gateway is
 #   TARGET_alone   the same without it, which also sees a forgotten standard header (label slow)
 #
 # The ring of a header is read from its includes when CMake runs; a header that changes its ring is
@@ -51,7 +52,7 @@ function(d2c_add_header_checks target)
   add_library(${target}_core OBJECT EXCLUDE_FROM_ALL ${core_files})
   target_link_libraries(${target}_core PRIVATE d2c::d2c d2c_warnings)
   add_library(${target}_tensor OBJECT EXCLUDE_FROM_ALL ${tensor_files})
-  target_link_libraries(${target}_tensor PRIVATE d2c::d2c d2c_test_settings)
+  target_link_libraries(${target}_tensor PRIVATE d2c::compiled d2c_test_settings)
   target_precompile_headers(${target}_tensor REUSE_FROM d2c_tensor_pch)
   set_target_properties(${target}_tensor PROPERTIES JOB_POOL_COMPILE "${D2C_TORCH_JOB_POOL}")
   add_library(${target}_alone OBJECT EXCLUDE_FROM_ALL ${tensor_files})
