@@ -1,9 +1,9 @@
-// Times the forward passes of the published encoders as attaching, encoding and evaluation run them:
-// T5-v1.1-base, DINOv2-B, the encoder and the decoder of Stable Diffusion's autoencoder, FID's
-// Inception-v3. Started once per network by compare.py on files that bench_encoders.py wrote; takes
-// one command per line: "run N" is answered with the milliseconds of each of N passes, "write FILE"
-// puts the last output there, "memory" gives the peak of the process and what it held before the
-// network existed, in MB. So it can be run in turns with bench_encoders.py.
+// Times the forward passes of the published encoders as attaching, encoding and evaluation run
+// them: T5-v1.1-base, DINOv2-B, the encoder and the decoder of Stable Diffusion's autoencoder,
+// FID's Inception-v3. Started once per network by compare.py on files that bench_encoders.py wrote;
+// takes one command per line: "run N" is answered with the milliseconds of each of N passes, "write
+// FILE" puts the last output there, "memory" gives the peak of the process and what it held before
+// the network existed, in MB. So it can be run in turns with bench_encoders.py.
 
 #include <chrono>
 #include <cstdlib>
@@ -88,8 +88,7 @@ Pass pass_of(const std::string& name, const std::filesystem::path& folder) {
     return one_by_one(input("latents"),
                       [network](const Tensor& latent) { return network->decode(latent); });
   }
-  std::cerr << "network " << name
-            << ": expected t5, dinov2, inception, vae-encode or vae-decode\n";
+  std::cerr << "network " << name << ": expected t5, dinov2, inception, vae-encode or vae-decode\n";
   std::exit(2);
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+
 /// How a program may compile the bodies that do not depend on its types once, in a library of its
 /// own, instead of in every file that includes d2c.
 

@@ -1,4 +1,5 @@
 #pragma once
+
 /// The weights of data and noise of a batch, each image at its own time.
 
 namespace d2c {
