@@ -1,7 +1,6 @@
 #pragma once
 
-/// How a program may compile the bodies that do not depend on its types once, in a library of its
-/// own, instead of in every file that includes d2c.
+/// How bodies that do not depend on a program's types may be compiled once, in a library.
 
 namespace d2c {
 

@@ -1,7 +1,6 @@
 #pragma once
 
 /// The weights of data and noise of a batch, each image at its own time.
-
 namespace d2c {
 
 /// PathPoint (diffusion/path_point.hpp) for tensors T, in the form that images [B, C, H, W] are
