@@ -1,10 +1,14 @@
 /// Weights into memory: the values, and how much memory it takes. Oracles: the tensors that were
-/// written; the kernel's count of this process (VmHWM).
+/// written; the kernel's list of this process's memory.
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <stop_token>
 #include <string>
+#include <thread>
 
 #include <catch.hpp>
 #include <scratch_folder.hpp>
@@ -65,25 +69,41 @@ fs::path legacy(const fs::path& path, const std::vector<Tensor>& tensors, bool t
   return path;
 }
 
-/// In bytes.
-std::size_t memory(const std::string& field) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(field + ":")) {
-      return std::stoull(line.substr(field.size() + 1)) * 1024;
+/// What this process holds now, in bytes: memory of its own and the resident pages of `file`. The
+/// pages of programs and libraries are left out, for they come and go by the kernel's will.
+std::size_t held(const fs::path& file) {
+  std::ifstream mappings("/proc/self/smaps");
+  std::size_t sum = 0;
+  bool of_file = false;
+  for (std::string line; std::getline(mappings, line);) {
+    std::istringstream words(line);
+    std::string first;
+    std::size_t kilobytes = 0;
+    words >> first;
+    if (!first.ends_with(':')) {
+      of_file = line.ends_with(file.string());
+    } else if (first == (of_file ? "Rss:" : "Anonymous:")) {
+      words >> kilobytes;
+      sum += kilobytes * 1024;
     }
   }
-  return 0;
+  return sum;
 }
 
-/// How far memory rises while `run` works and what it returns is kept.
+/// How far that rises while `run` works and once what it returns is kept.
 template <class Run>
-std::size_t rise(const Run& run) {
-  std::ofstream("/proc/self/clear_refs") << "5"; // the peak begins anew
-  const std::size_t before = memory("VmRSS");
+std::size_t rise(const fs::path& file, const Run& run) {
+  const std::size_t before = held(file);
+  std::size_t peak = before;
+  std::jthread watch([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      peak = std::max(peak, held(file));
+    }
+  });
   [[maybe_unused]] const auto kept = run();
-  const std::size_t peak = memory("VmHWM");
-  return peak > before ? peak - before : 0;
+  watch.request_stop();
+  watch.join();
+  return std::max(peak, held(file)) - before;
 }
 
 bool sanitized() {
@@ -167,17 +187,21 @@ TEST_CASE("tensor io: loading takes less than 1.1 times the memory of what is ke
   }
   const auto most = static_cast<double>(6 * each) * 1.1;
   const auto checkpoint = [&](const char* name) {
-    return rise([&] { return d2c::load_torch_checkpoint(folder / name); });
+    const fs::path file = folder / name;
+    return static_cast<double>(rise(file, [&] { return d2c::load_torch_checkpoint(file); }));
   };
-  CHECK(static_cast<double>(checkpoint("a.pth")) < most);
-  CHECK(static_cast<double>(rise([&] { return d2c::load_safetensors(folder / "a.safetensors"); })) <
-        most);
+  const auto safetensors = [&](const char* name) {
+    const fs::path file = folder / name;
+    return static_cast<double>(rise(file, [&] { return d2c::load_safetensors(file); }));
+  };
+  CHECK(checkpoint("a.pth") < most);
+  CHECK(safetensors("a.safetensors") < most);
   // One tensor of other strides is read as a whole before its pages are given back.
-  CHECK(static_cast<double>(checkpoint("turned.pth")) < most + static_cast<double>(each));
+  CHECK(checkpoint("turned.pth") < most + static_cast<double>(each));
   // Into tensors that exist already nothing is added.
   const Tensor target = at::zeros({1024, each / 4096});
   const d2c::WeightsFile file{folder / "a.safetensors"};
-  const auto added = rise([&] {
+  const auto added = rise(folder / "a.safetensors", [&] {
     for (const auto& name : file.names()) {
       file.read_into(name, target);
     }
