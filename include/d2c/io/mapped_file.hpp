@@ -81,25 +81,25 @@ public:
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  /// Gives the pages of `part` of bytes() back to the system; they are read again when they are
-  /// touched again. The last page stays, it may hold what comes next.
+  /// Gives the pages of `part` of bytes() back to the system, with all that was mapped together
+  /// with them; they are read again when they are touched again, in whatever thread.
   void give_back(std::span<const std::byte> part) const {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const auto offset = part.empty() ? 0 : static_cast<std::size_t>(part.data() - data_);
-    const std::size_t begin = offset / page * page;
-    const std::size_t end = (offset + part.size()) / page * page;
-    if (begin < end) {
-      // Advice: where it is not taken, only more memory is used.
-      ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+    if (part.empty()) {
+      return;
     }
+    const auto offset = static_cast<std::size_t>(part.data() - data_);
+    const std::size_t begin = offset / window * window;
+    const std::size_t end = std::min((offset + part.size() + window - 1) / window * window, size_);
+    // Advice: where it is not taken, only more memory is used.
+    ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
   }
 
-  /// Copies `part` of bytes() to `out` and gives it back piece by piece: who copies a whole file
+  /// Copies `part` of bytes() to `out` and gives it back window by window: who copies a whole file
   /// out of its mapping holds it once, not twice. May run in several threads.
   void copy_out(std::span<const std::byte> part, std::byte* out) const {
-    constexpr std::size_t piece = std::size_t{1} << 20;
     while (!part.empty()) {
-      const auto now = part.first(std::min(piece, part.size()));
+      const auto offset = static_cast<std::size_t>(part.data() - data_);
+      const auto now = part.first(std::min(window - offset % window, part.size()));
       std::memcpy(out, now.data(), now.size());
       give_back(now);
       out += now.size();
@@ -110,6 +110,10 @@ public:
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
+  /// Linux maps as much of a file at one touch as lies together in its cache: with large folios up
+  /// to a huge page, 2 MiB, counted from the start of the file.
+  static constexpr std::size_t window = std::size_t{2} << 20;
+
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
