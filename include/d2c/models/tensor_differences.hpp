@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,15 @@ class TensorDifferences {
 public:
   explicit TensorDifferences(const WeightsFile& file) : file_{file} {}
 
-  /// The tensor must have this shape and a floating type; it may be missing if it is not needed.
+  /// The tensor must have this shape and a floating type; one that is not needed may be missing
+  /// and of any type.
   void expect(const NamedShape& tensor) {
     const bool there = file_.has(tensor.name);
-    if (there || tensor.needed) {
-      expected_[tensor.name] = tensor.shape;
+    if (!tensor.needed && (!there || file_.shape(tensor.name) == tensor.shape)) {
+      unread_.insert(tensor.name);
+      return;
     }
+    expected_[tensor.name] = tensor.shape;
     if (there) {
       find(tensor.name);
     }
@@ -39,7 +43,7 @@ public:
   template <class Counts>
   void refuse_others(const Counts& counts) {
     for (const std::string& name : file_.names()) {
-      if (counts(name)) {
+      if (counts(name) && !unread_.contains(name)) {
         find(name);
       }
     }
@@ -61,6 +65,7 @@ private:
   const WeightsFile& file_;
   std::map<std::string, std::vector<std::int64_t>> expected_;
   std::map<std::string, StoredShape> found_;
+  std::set<std::string> unread_;
 };
 
 } // namespace d2c
