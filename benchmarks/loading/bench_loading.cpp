@@ -1,7 +1,8 @@
-// Loads one file of weights into memory of its own, or copies memory, and prints one line: seconds,
-// bytes of all tensors, and by how many bytes the process grew at its peak. Started anew for every
-// measurement by compare.py.
+// Loads one file of weights into memory of its own, or copies or makes memory, and prints one line:
+// seconds, bytes of all tensors, and by how many bytes the process grew at its peak. Started anew
+// for every measurement by compare.py.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/tensor/parallel.hpp>
@@ -32,7 +34,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The floor: as many bytes from memory to memory, all of it touched before, on all threads.
+/// The floor of every program: as many bytes from memory to memory, all of it touched before, on
+/// all threads.
 void copy(std::int64_t bytes) {
   const auto from = at::ones({bytes}, at::kByte);
   const auto to = at::ones({bytes}, at::kByte);
@@ -41,6 +44,24 @@ void copy(std::int64_t bytes) {
     std::memcpy(to.mutable_data_ptr<std::uint8_t>() + begin,
                 from.const_data_ptr<std::uint8_t>() + begin, static_cast<std::size_t>(end - begin));
   });
+  std::cout << seconds_since(start) << ' ' << bytes << " 0\n";
+}
+
+/// The floor of a program that keeps its tensors: as many bytes of new memory, in tensors of 16 MB,
+/// written once.
+void make(std::int64_t bytes) {
+  constexpr std::int64_t most = std::int64_t{16} << 20;
+  at::ones({1 << 20}).add_(1); // threads exist before memory is made
+  std::vector<d2c::Tensor> kept;
+  const auto start = Clock::now();
+  for (std::int64_t made = 0; made < bytes; made += most) {
+    const std::int64_t size = std::min(most, bytes - made);
+    auto* const memory =
+        kept.emplace_back(at::empty({size}, at::kByte)).mutable_data_ptr<std::uint8_t>();
+    d2c::parallel_ranges(size, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+      std::memset(memory + begin, 1, static_cast<std::size_t>(end - begin));
+    });
+  }
   std::cout << seconds_since(start) << ' ' << bytes << " 0\n";
 }
 
@@ -61,15 +82,16 @@ void load(const std::filesystem::path& file) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4 || (std::string(argv[1]) != "copy" && std::string(argv[1]) != "load")) {
-    std::cerr << "usage: bench_loading copy BYTES THREADS | load FILE THREADS\n";
+  const std::string task = argc == 4 ? argv[1] : "";
+  if (task != "copy" && task != "make" && task != "load") {
+    std::cerr << "usage: bench_loading copy|make BYTES THREADS | load FILE THREADS\n";
     return 2;
   }
   at::set_num_threads(std::stoi(argv[3]));
-  if (std::string(argv[1]) == "copy") {
-    copy(std::stoll(argv[2]));
-  } else {
+  if (task == "load") {
     load(argv[2]);
+  } else {
+    (task == "copy" ? copy : make)(std::stoll(argv[2]));
   }
   return 0;
 }

@@ -94,19 +94,6 @@ public:
     ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
   }
 
-  /// Copies `part` of bytes() to `out` and gives it back window by window: who copies a whole file
-  /// out of its mapping holds it once, not twice. May run in several threads.
-  void copy_out(std::span<const std::byte> part, std::byte* out) const {
-    while (!part.empty()) {
-      const auto offset = static_cast<std::size_t>(part.data() - data_);
-      const auto now = part.first(std::min(window - offset % window, part.size()));
-      std::memcpy(out, now.data(), now.size());
-      give_back(now);
-      out += now.size();
-      part = part.subspan(now.size());
-    }
-  }
-
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -87,17 +88,26 @@ inline DType dtype_of(at::ScalarType type) {
 }
 
 /// Copies the mapped bytes of a tensor, on all threads, into a contiguous one on the CPU of as many
-/// bytes, and gives the mapping's pages back.
+/// bytes, and gives the mapping's pages back: who copies a whole file holds it once, not twice.
 inline void copy_mapped(const MappedFile& file, std::span<const std::byte> bytes,
                         const Tensor& tensor) {
-  constexpr std::size_t piece = std::size_t{8} << 20;
-  auto* const out = static_cast<std::byte*>(tensor.data_ptr());
-  const auto pieces = static_cast<std::int64_t>((bytes.size() + piece - 1) / piece);
-  parallel_ranges(pieces, 1, [&](std::int64_t from, std::int64_t to) {
-    const std::size_t begin = static_cast<std::size_t>(from) * piece;
-    const std::size_t end = std::min(static_cast<std::size_t>(to) * piece, bytes.size());
-    file.copy_out(bytes.subspan(begin, end - begin), out + begin);
-  });
+  constexpr std::size_t unit = std::size_t{1} << 20;
+  auto* out = static_cast<std::byte*>(tensor.data_ptr());
+  while (!bytes.empty()) {
+    const auto now = bytes.first(std::min(8 * unit, bytes.size()));
+    const auto units = static_cast<std::int64_t>((now.size() + unit - 1) / unit);
+    parallel_ranges(units, 1, [&](std::int64_t from, std::int64_t to) {
+      const std::size_t begin = static_cast<std::size_t>(from) * unit;
+      const std::size_t end = std::min(static_cast<std::size_t>(to) * unit, now.size());
+      std::memcpy(out + begin, now.data() + begin, end - begin);
+    });
+    // All threads forget addresses by that: not for a bias, and not while they copy.
+    if (now.size() >= unit / 4) {
+      file.give_back(now);
+    }
+    out += now.size();
+    bytes = bytes.subspan(now.size());
+  }
 }
 
 namespace tensor_io_detail {
