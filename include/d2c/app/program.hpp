@@ -151,11 +151,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
 
   std::string device = "cpu";
   if (line->command == "check") {
-    try {
-      device = parts.backend.resolve_device(run.device);
-    } catch (const InputError& error) {
-      problems.add("", error.what());
-    }
+    problems.check("", [&] { device = parts.backend.resolve_device(run.device); });
   } else {
     device = parts.backend.resolve_device(run.device);
   }

@@ -24,6 +24,19 @@ public:
     list_.push_back({std::move(where), std::move(what)});
   }
 
+  /// Runs `check`; an InputError that it throws becomes a problem at `where`. Whether there was
+  /// none.
+  template <class Check>
+  bool check(std::string where, Check&& check) {
+    try {
+      std::forward<Check>(check)();
+      return true;
+    } catch (const InputError& error) {
+      add(std::move(where), error.what());
+      return false;
+    }
+  }
+
   void append(const Problems& other) {
     list_.insert(list_.end(), other.list_.begin(), other.list_.end());
   }

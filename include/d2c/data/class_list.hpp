@@ -48,11 +48,7 @@ inline std::vector<std::string> class_list(const std::filesystem::path& folder, 
 
 /// Reports what class_list refuses.
 inline void check_class_list(const std::filesystem::path& folder, int classes, Problems& problems) {
-  try {
-    class_list(folder, classes);
-  } catch (const InputError& error) {
-    problems.add("[data] root", error.what());
-  }
+  problems.check("[data] root", [&] { class_list(folder, classes); });
 }
 
 } // namespace d2c

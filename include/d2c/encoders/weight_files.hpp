@@ -75,11 +75,7 @@ D2C_COMPILED_ONCE(std::filesystem::path find_weight_file<>(const PackagedFile&, 
 template <class = Once>
 void check_weight_file(const PackagedFile& file, const std::string& configured,
                        Problems& problems) {
-  try {
-    static_cast<void>(find_weight_file(file, configured));
-  } catch (const InputError& error) {
-    problems.add("", error.what());
-  }
+  problems.check("", [&] { static_cast<void>(find_weight_file(file, configured)); });
 }
 D2C_COMPILED_ONCE(void check_weight_file<>(const PackagedFile&, const std::string&, Problems&))
 

@@ -37,11 +37,8 @@ void check_stage(const Scorer<Policies...>&, const StageContext& context, Proble
   const auto shape = scorer_shape<typename Stage::model, typename Stage::objective>(context.facts);
   check_score_config(config, problems, published_weights(shape));
   if (!trains_scorer(config) && std::filesystem::is_regular_file(scorer_checkpoint(config))) {
-    try {
-      scorer_weights<typename Stage::objective>(config).require_fits(shape);
-    } catch (const InputError& error) {
-      problems.add("score.checkpoint", error.what());
-    }
+    problems.check("score.checkpoint",
+                   [&] { scorer_weights<typename Stage::objective>(config).require_fits(shape); });
   }
   if constexpr (requires { Estimator::check(config, problems); }) {
     Estimator::check(config, problems);

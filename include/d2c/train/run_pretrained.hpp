@@ -81,11 +81,9 @@ void check_stage(const Pretrained<Policies...>&, const StageContext& context, Pr
             (config.weights.empty() ? std::string("no path") : "nothing at " + file.string()));
     return;
   }
-  try {
+  problems.check("pretrained.weights", [&] {
     detail::pretrained_network<Pretrained<Policies...>>(config, context.facts, false);
-  } catch (const InputError& error) {
-    problems.add("pretrained.weights", error.what());
-  }
+  });
 }
 
 /// Writes the weights as final.safetensors, averaged and last ones alike. Throws InputError where

@@ -55,14 +55,12 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
                      (!(Aligner::aligns || entangles<Aligner>()) || sizes.visual_width > 0);
   if (known && !config.initial_weights.empty() &&
       std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
-    try {
+    problems.check("train.initial_weights", [&] {
       initial_weights<typename Stage::objective>(config).require_fits(
           denoiser_shape<typename Stage::model, typename Stage::objective, Aligner,
                          typename Stage::conditioner>(sizes, config),
           true);
-    } catch (const InputError& error) {
-      problems.add("train.initial_weights", error.what());
-    }
+    });
   }
   constexpr TransformerSize size = Stage::model::size;
   if ((Aligner::aligns || disperses<Aligner>()) && config.align_depth > size.depth) {
