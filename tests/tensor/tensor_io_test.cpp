@@ -118,7 +118,7 @@ bool sanitized() {
 
 TEST_CASE("tensor io: large tensors come whole, whatever their place in the file") {
   const d2c_test::ScratchFolder folder;
-  // Larger than the pieces that are copied at once, and not a multiple of them.
+  // Larger than the pieces that are read at once, and not a multiple of them.
   const Tensor large = at::randn({3, 1'000'003});
   const Tensor small = at::arange(15, at::kFloat).view({3, 5});
   const std::vector<std::pair<std::string, Tensor>> stored = {{"byte", at::arange(1, at::kByte)},
@@ -167,6 +167,37 @@ TEST_CASE("tensor io: weights go into tensors of any floating type and layout") 
   CHECK(at::equal(turned, values.t()));
 }
 
+TEST_CASE("tensor io: a file that becomes shorter or another one while it is read is refused") {
+  const d2c_test::ScratchFolder folder;
+  const Tensor values = at::randn({300, 7000});
+  for (const char* name : {"a.safetensors", "a.pth"}) {
+    INFO(name);
+    const auto written = [&] {
+      if (std::string(name) == "a.pth") {
+        legacy(folder / name, {values});
+      } else {
+        d2c::save_tensors(folder / name, {{"t0", values}});
+      }
+    };
+    written();
+    {
+      const d2c::WeightsFile file{folder / name};
+      fs::resize_file(folder / name, 5'000'000);
+      CHECK_THROWS_AS(file.read("t0"), d2c::InputError);
+      CHECK_THROWS_WITH(file.read("t0"), Contains("as when it was opened, found its end"));
+    }
+    fs::remove(folder / name);
+    written();
+    const d2c::WeightsFile file{folder / name};
+    fs::rename(folder / name, folder / "kept");
+    written();
+    CHECK_THROWS_AS(file.read("t0"), d2c::InputError);
+    CHECK_THROWS_WITH(file.read("t0"), Contains("found another one in its place"));
+    fs::rename(folder / "kept", folder / name);
+    CHECK(at::equal(file.read("t0"), values));
+  }
+}
+
 TEST_CASE("tensor io: loading takes less than 1.1 times the memory of what is kept") {
   if (sanitized()) {
     WARN("the sanitizer's own memory would be measured");
@@ -196,7 +227,7 @@ TEST_CASE("tensor io: loading takes less than 1.1 times the memory of what is ke
   };
   CHECK(checkpoint("a.pth") < most);
   CHECK(safetensors("a.safetensors") < most);
-  // One tensor of other strides is read as a whole before its pages are given back.
+  // One tensor of other strides is there twice while it is laid out anew.
   CHECK(checkpoint("turned.pth") < most + static_cast<double>(each));
   // Into tensors that exist already nothing is added.
   const Tensor target = at::zeros({1024, each / 4096});

@@ -87,27 +87,22 @@ inline DType dtype_of(at::ScalarType type) {
                 " cannot be stored as safetensors");
 }
 
-/// Copies the mapped bytes of a tensor, on all threads, into a contiguous one on the CPU of as many
-/// bytes, and gives the mapping's pages back: who copies a whole file holds it once, not twice.
-inline void copy_mapped(const MappedFile& file, std::span<const std::byte> bytes,
-                        const Tensor& tensor) {
-  constexpr std::size_t unit = std::size_t{1} << 20;
+/// Reads the bytes of a mapped file, on all threads, into a contiguous tensor on the CPU of as many
+/// bytes. InputError if the file is no longer what it was when it was mapped.
+inline void read_bytes(const MappedFile& file, std::span<const std::byte> bytes,
+                       const Tensor& tensor) {
+  // Pages of new memory are made while they are read into: pieces that a core's cache holds.
+  constexpr std::size_t piece = std::size_t{1} << 20;
+  const MappedFile::Reader reader{file};
   auto* out = static_cast<std::byte*>(tensor.data_ptr());
-  while (!bytes.empty()) {
-    const auto now = bytes.first(std::min(8 * unit, bytes.size()));
-    const auto units = static_cast<std::int64_t>((now.size() + unit - 1) / unit);
-    parallel_ranges(units, 1, [&](std::int64_t from, std::int64_t to) {
-      const std::size_t begin = static_cast<std::size_t>(from) * unit;
-      const std::size_t end = std::min(static_cast<std::size_t>(to) * unit, now.size());
-      std::memcpy(out + begin, now.data() + begin, end - begin);
-    });
-    // All threads forget addresses by that: not for a bias, and not while they copy.
-    if (now.size() >= unit / 4) {
-      file.give_back(now);
-    }
-    out += now.size();
-    bytes = bytes.subspan(now.size());
-  }
+  parallel_ranges(static_cast<std::int64_t>((bytes.size() + piece - 1) / piece), 1,
+                  [&](std::int64_t from, std::int64_t to) {
+                    for (std::int64_t i = from; i < to; ++i) {
+                      const std::size_t begin = static_cast<std::size_t>(i) * piece;
+                      const std::size_t size = std::min(piece, bytes.size() - begin);
+                      reader.read(bytes.subspan(begin, size), out + begin);
+                    }
+                  });
 }
 
 namespace tensor_io_detail {
@@ -124,13 +119,13 @@ inline at::ScalarType stored_type(const std::filesystem::path& path, std::string
 
 } // namespace tensor_io_detail
 
-/// Copies one tensor of a safetensors file to the CPU, with its own dtype and shape; what was read
-/// of the mapping is given back. InputError if it has no such tensor, or one of 4- or 6-bit floats.
+/// Copies one tensor of a safetensors file to the CPU, with its own dtype and shape. InputError if
+/// it has no such tensor, or one of 4- or 6-bit floats.
 inline Tensor to_tensor(const SafetensorsFile& file, std::string_view name) {
   const SafetensorsEntry& entry = file.entry(name);
   Tensor tensor =
       at::empty(entry.shape, tensor_io_detail::stored_type(file.path(), name, entry.dtype));
-  copy_mapped(file.file(), entry.bytes, tensor);
+  read_bytes(file.file(), entry.bytes, tensor);
   return tensor;
 }
 
@@ -180,18 +175,20 @@ D2C_COMPILED_ONCE(void save_tensors<>(const std::filesystem::path&,
                                       const std::vector<std::pair<std::string, Tensor>>&,
                                       const std::map<std::string, std::string>&))
 
-/// Copies one tensor of a PyTorch checkpoint to a contiguous CPU tensor; what was read of the
-/// mapping is given back. InputError if it has no such tensor.
+/// Copies one tensor of a PyTorch checkpoint to a contiguous CPU tensor. InputError if it has no
+/// such tensor.
 inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name) {
   const CheckpointTensor& stored = checkpoint.tensor(name);
-  Tensor tensor = at::empty(stored.shape, scalar_type_of(stored.dtype));
+  const at::ScalarType type = scalar_type_of(stored.dtype);
   if (stored.contiguous()) {
-    copy_mapped(checkpoint.file(), stored.bytes, tensor);
-  } else {
-    stored.copy_to({static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
-    checkpoint.file().give_back(stored.bytes);
+    Tensor tensor = at::empty(stored.shape, type);
+    read_bytes(checkpoint.file(), stored.bytes, tensor);
+    return tensor;
   }
-  return tensor;
+  const auto item = static_cast<std::int64_t>(at::elementSize(type));
+  const Tensor storage = at::empty({static_cast<std::int64_t>(stored.bytes.size()) / item}, type);
+  read_bytes(checkpoint.file(), stored.bytes, storage);
+  return storage.as_strided(stored.shape, stored.strides).contiguous();
 }
 
 /// Every tensor of a PyTorch checkpoint (or of what lies under the dotted name `under`), on the

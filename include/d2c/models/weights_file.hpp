@@ -78,13 +78,13 @@ public:
     if (part.safetensors) {
       const SafetensorsEntry& entry = part.safetensors->entry(name);
       if (fits(entry.dtype, entry.bytes.size())) {
-        copy_mapped(part.safetensors->file(), entry.bytes, target);
+        read_bytes(part.safetensors->file(), entry.bytes, target);
         return;
       }
     } else {
       const CheckpointTensor& stored = part.torch->tensor(name);
       if (stored.contiguous() && fits(stored.dtype, stored.bytes.size())) {
-        copy_mapped(part.torch->file(), stored.bytes, target);
+        read_bytes(part.torch->file(), stored.bytes, target);
         return;
       }
     }
