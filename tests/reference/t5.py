@@ -83,6 +83,20 @@ def random_weights(model, generator):
         parameter.data.copy_(value)
 
 
+def convert(shards, target):
+    """Shards of PyTorch as the conversion to safetensors published them (flan-t5-xl): tied weights are
+    stored once, under the name shared.weight, and the index still lists all their names."""
+    target.mkdir(exist_ok=True)
+    index = json.loads((shards / "pytorch_model.bin.index.json").read_text())
+    for file in set(index["weight_map"].values()):
+        part = torch.load(shards / file)
+        for alias in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
+            part.pop(alias, None)
+        save_file(part, target / file.replace("pytorch_model", "model").replace(".bin", ".safetensors"))
+    text = json.dumps(index).replace("pytorch_model", "model").replace(".bin", ".safetensors")
+    (target / "model.safetensors.index.json").write_text(text)
+
+
 def save(folder, case, model, whole):
     """The encoder as transformers writes it, whole and in shards, and the files of older exports."""
     for part, size in (("", "1GB"), (".shards", "40KB")):
@@ -106,6 +120,7 @@ def save(folder, case, model, whole):
         torch.save({k: merged[k] for k in part}, shards / file)
         index["weight_map"].update(dict.fromkeys(part, file))
     (shards / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    convert(shards, folder / f"{case}.tied")
     half = {k: v.to(torch.float16) for k, v in state.items()}
     save_file(half, folder / f"{case}.half.safetensors")
     return half

@@ -28,6 +28,8 @@
 #include <d2c/encoders/t5_network.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/named_shape.hpp>
+#include <d2c/models/tensor_differences.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -214,9 +216,9 @@ TEST_CASE("t5: a damaged vocabulary is refused or read, and never read beyond") 
 
 TEST_CASE("t5 reference: hidden states agree to 1e-4 from every form of the files") {
   for (const Case& which : cases()) {
-    for (const char* ending :
-         {"/model.safetensors", ".shards/model.safetensors.index.json", ".alias.safetensors",
-          ".bin", ".bins/pytorch_model.bin.index.json"}) {
+    for (const char* ending : {"/model.safetensors", ".shards/model.safetensors.index.json",
+                               ".tied/model.safetensors.index.json", ".alias.safetensors", ".bin",
+                               ".bins/pytorch_model.bin.index.json"}) {
       INFO(which.name << ending);
       const T5Network read = network(which, ending);
       CHECK(relative(read.last_hidden_state(expected("ids"), expected("mask")),
@@ -359,7 +361,7 @@ TEST_CASE("t5: each missing, unexpected and mis-shaped tensor stands in one sent
                     Contains("spiece.model: expected at most 9 pieces (T5), found"));
 }
 
-TEST_CASE("weights: an index and its shards must hold the same tensors") {
+TEST_CASE("weights: an index must list the tensors of its shards") {
   const d2c_test::ScratchFolder scratch;
   save_tensors(scratch / "one.safetensors", {{"a", at::ones({2})}, {"x", at::ones({1})}});
   save_tensors(scratch / "two.safetensors", {{"b", at::zeros({3})}});
@@ -375,13 +377,25 @@ TEST_CASE("weights: an index and its shards must hold the same tensors") {
   CHECK((whole.has("x") && !whole.has("c")));
   CHECK_THROWS_AS(whole.read("c"), InputError);
 
+  // A name without a tensor, as tied weights leave it, is no tensor of the file.
+  d2c_test::written(index, R"({"weight_map": {"a": "one.safetensors", "x": "one.safetensors",
+                                              "alias": "one.safetensors",
+                                              "b": "two.safetensors"}})");
+  const WeightsFile tied{index};
+  CHECK(tied.names() == whole.names());
+  CHECK_FALSE(tied.has("alias"));
+  CHECK_THROWS_AS(tied.read("alias"), InputError);
+  TensorDifferences differences{tied};
+  differences.expect({"alias", {2}});
+  CHECK_THROWS_WITH(differences.raise("both"), Contains("found: missing alias [2]"));
+
   d2c_test::written(index, R"({"weight_map": {"a": "one.safetensors", "x": "two.safetensors",
                                               "c": "three.safetensors"}})");
-  CHECK_THROWS_WITH(
-      WeightsFile{index},
-      Contains("w.safetensors.index.json: expected the shards that it lists") &&
-          Contains("unlisted x in one.safetensors") && Contains("no file three.safetensors") &&
-          Contains("unlisted b in two.safetensors") && Contains("no x in two.safetensors"));
+  CHECK_THROWS_WITH(WeightsFile{index},
+                    Contains("w.safetensors.index.json: expected the shards that it lists") &&
+                        Contains("unlisted x in one.safetensors") &&
+                        Contains("no file three.safetensors") &&
+                        Contains("unlisted b in two.safetensors"));
   AttachConfig config = config_of("spiece.model");
   config.text_weights = index.string();
   Problems problems;

@@ -22,8 +22,10 @@
 namespace d2c {
 
 /// A weights file: `*.safetensors` by its name, `*.index.json` for shards of either kind, PyTorch's
-/// format otherwise. Throws InputError where a file cannot be read, or where an index and its
-/// shards do not hold the same tensors (all differences in one sentence).
+/// format otherwise. Throws InputError where a file cannot be read, or where an index lists no such
+/// shards (all differences in one sentence). A name that an index lists and its shard does not hold
+/// is no tensor of the file: published indices keep the names of tied weights that were stored
+/// once.
 class WeightsFile {
 public:
   explicit WeightsFile(const std::filesystem::path& path) : path_{path} {
@@ -132,10 +134,7 @@ private:
         }
       }
       for (const auto& [name, file] : index.shard_of()) {
-        if (file == shard) {
-          if (!parts_.back().has(name)) {
-            note("no " + name + " in " + shard.filename().string());
-          }
+        if (file == shard && parts_.back().has(name)) {
           names_.push_back(name);
           shard_of_.emplace(name, number);
         }
