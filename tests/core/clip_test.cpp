@@ -2,6 +2,7 @@
 // the published files, and names and pieces written out by hand.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -9,8 +10,13 @@
 #include <catch.hpp>
 #include <scratch_folder.hpp>
 
+#include <d2c/app/stage_node.hpp>
+#include <d2c/attach/attach_config.hpp>
+#include <d2c/attach/attacher.hpp>
 #include <d2c/attach/policy.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/core/stage_context.hpp>
+#include <d2c/data/data_config.hpp>
 #include <d2c/encoders/clip.hpp>
 #include <d2c/encoders/clip_tensors.hpp>
 #include <d2c/encoders/clip_text.hpp>
@@ -170,6 +176,35 @@ TEST_CASE("clip: types of the published sizes") {
   STATIC_REQUIRE(TextEncoderPolicy<CLIPText> && TextEncoderPolicy<CLIPTextH>);
   STATIC_REQUIRE((CLIPText::tokens == 77 && CLIPText::width == 768));
   STATIC_REQUIRE((CLIPTextB::width == 512 && CLIPTextH::width == 1024));
+}
+
+TEST_CASE("clip: the list of pairs beside vocab.json is part of the stage's key") {
+  const d2c_test::ScratchFolder folder;
+  const auto vocabulary = d2c_test::written(folder / "vocab.json", "vocabulary");
+  const auto merges = d2c_test::written(folder / "merges.txt", "pairs");
+  AttachConfig config;
+  config.text_vocabulary = vocabulary.string();
+  Sections sections;
+  sections.set(DataConfig{});
+  sections.set(config);
+  std::map<std::string, std::string> files;
+  const auto key = [&] {
+    files.clear();
+    return stage_key_text<Attacher<CLIPText>>(sections, 1, "cpu", {}, files);
+  };
+  const std::string before = key();
+  CHECK(key() == before);
+  CHECK(files.contains(merges.string()));
+  d2c_test::written(merges, "other pairs");
+  CHECK(key() != before);
+
+  // A list of pairs alone has nothing beside it.
+  config.text_vocabulary = merges.string();
+  sections.set(config);
+  CHECK(key().find("beside") == std::string::npos);
+  config.text_vocabulary.clear();
+  sections.set(config);
+  CHECK(key().find("beside") == std::string::npos);
 }
 
 TEST_CASE("clip tokenizer: pairs are merged in the order of the list, by hand") {

@@ -1,11 +1,16 @@
 #pragma once
 /// The text towers of CLIP as types: their facts. The network is encoders/clip_text_network.hpp.
 
+#include <filesystem>
 #include <string_view>
+#include <vector>
 
+#include <d2c/attach/attach_config.hpp>
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/roles.hpp>
+#include <d2c/core/stage_context.hpp>
 #include <d2c/encoders/clip_tensors.hpp>
+#include <d2c/encoders/clip_vocabulary_files.hpp>
 
 namespace d2c {
 
@@ -18,6 +23,13 @@ struct CLIPTextFacts {
   static constexpr int width = Shape.width;
   static constexpr std::string_view vocabulary = "vocab.json"; ///< published beside the weights
   static constexpr auto provides = set_of<TextTokens>;
+
+  /// The list of pairs beside `vocab.json`; its content is part of the stage's key.
+  static std::vector<std::filesystem::path> companion_files(const Sections& sections) {
+    auto files = clip_vocabulary_files(sections.get<AttachConfig>().text_vocabulary);
+    files.erase(files.begin()); // which the configuration names
+    return files;
+  }
 };
 
 /// The text tower of ViT-L/14 (Radford et al. 2021), which Stable Diffusion 1 is conditioned on: 77

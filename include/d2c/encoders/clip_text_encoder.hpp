@@ -17,6 +17,7 @@
 #include <d2c/encoders/clip_text.hpp>
 #include <d2c/encoders/clip_text_network.hpp>
 #include <d2c/encoders/clip_tokenizer.hpp>
+#include <d2c/encoders/clip_vocabulary_files.hpp>
 #include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -85,7 +86,7 @@ void check_clip_text_files(const AttachConfig& config, Problems& problems) {
   constexpr const char* vocabulary = "[attach] text_vocabulary";
   if (expect(vocabulary, config.text_vocabulary,
              "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)")) {
-    expect(vocabulary, CLIPTokenizer::files_of(config.text_vocabulary).back().string(),
+    expect(vocabulary, clip_vocabulary_files(config.text_vocabulary).back().string(),
            "the list of pairs beside vocab.json");
   }
 }

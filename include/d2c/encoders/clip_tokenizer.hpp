@@ -18,6 +18,7 @@
 #include <utf8proc.h>
 
 #include <d2c/core/error.hpp>
+#include <d2c/encoders/clip_vocabulary_files.hpp>
 #include <d2c/io/gzip.hpp>
 #include <d2c/io/mapped_file.hpp>
 
@@ -39,7 +40,7 @@ public:
   /// Reads `vocab.json` with the `merges.txt` beside it (transformers), or a list of pairs alone,
   /// plain or gzip (the authors' `bpe_simple_vocab_16e6.txt.gz`), to which the authors' rule gives
   /// the ids. Throws InputError if a file cannot be read or is something else.
-  explicit CLIPTokenizer(const std::filesystem::path& file) : files_{files_of(file)} {
+  explicit CLIPTokenizer(const std::filesystem::path& file) : files_{clip_vocabulary_files(file)} {
     if (files_.size() == 2) {
       read_vocabulary(file);
       read_pairs(files_.back(), pairs_of(files_.back()));
@@ -56,14 +57,7 @@ public:
     end_ = id_of(file, std::string(end_token));
   }
 
-  /// The files it is read from: the vocabulary and, for `vocab.json`, the list of pairs.
-  static std::vector<std::filesystem::path> files_of(const std::filesystem::path& file) {
-    if (file.extension() != ".json") {
-      return {file};
-    }
-    return {file, file.parent_path() / "merges.txt"};
-  }
-
+  /// The files it was read from: the vocabulary and, for `vocab.json`, the list of pairs.
   [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return files_; }
 
   /// Tokens in the vocabulary; ids are below it.
