@@ -324,6 +324,48 @@ TEST_CASE("clip: each missing, unexpected and mis-shaped tensor and file stands 
                                   Contains("merges.txt"));
 }
 
+TEST_CASE("clip: the check opens weights, shards and vocabulary of a text tower") {
+  const auto problems_of = [](const AttachConfig& config) {
+    Problems problems;
+    check_encoder(TinyText{}, config, problems);
+    return problems;
+  };
+  CHECK(problems_of(config_of("quick.bin", "bpe.txt.gz")).empty());
+  const d2c_test::ScratchFolder scratch;
+  AttachConfig config = config_of("exact.pt", "vocab.json");
+  config.text_vocabulary = d2c_test::written(scratch / "pairs.txt", "! !\n").string();
+  const Problems wrong = problems_of(config);
+  REQUIRE(wrong.list().size() == 2);
+  CHECK_THAT(wrong.list()[0].text(),
+             Contains("[attach] text_weights: ") &&
+                 Contains("expected the weights of CLIP's text tower of width 64 with 3 blocks, "
+                          "found: mis-shaped "));
+  CHECK_THAT(wrong.list()[1].text(),
+             Contains("[attach] text_vocabulary: ") &&
+                 Contains("pairs.txt: expected 644 tokens (CLIP), found 515"));
+
+  // A tower in shards, one of which is missing.
+  auto rest = load_safetensors(folder() / "quick.text/model.safetensors");
+  const std::string words = "embeddings.token_embedding.weight";
+  save_tensors(scratch / "one.safetensors", {{words, rest.at(words)}});
+  rest.erase(words);
+  save_tensors(scratch / "two.safetensors", {rest.begin(), rest.end()});
+  nlohmann::json map{{words, "one.safetensors"}};
+  for (const auto& [name, tensor] : rest) {
+    map[name] = "two.safetensors";
+  }
+  config = config_of("quick.pt", "vocab.json");
+  config.text_weights = d2c_test::written(scratch / "model.safetensors.index.json",
+                                          nlohmann::json{{"weight_map", map}}.dump())
+                            .string();
+  CHECK(problems_of(config).empty());
+  std::filesystem::remove(scratch / "two.safetensors");
+  const Problems missing = problems_of(config);
+  REQUIRE(missing.list().size() == 1);
+  CHECK_THAT(missing.text(),
+             Contains("[attach] text_weights: ") && Contains("no file two.safetensors"));
+}
+
 TEST_CASE("clip reference: names and shapes of transformers' ViT-L/14 are those expected here") {
   auto published = facts("published").get<std::map<std::string, std::vector<std::int64_t>>>();
   const CLIPBlockNames layout{CLIPLayout::transformers, "vision_model."};

@@ -155,6 +155,11 @@ TEST_CASE("sentence-t5: another dense layer or another encoder is refused") {
   CHECK(made()->files().size() == 5);
   const auto dense = scratch / "2_Dense/model.safetensors";
   save_tensors(dense, {{"linear.weight", at::zeros({768, 40})}, {"linear.bias", at::zeros({768})}});
+  Problems problems;
+  check_encoder(TinySentenceT5{}, config_of(scratch / "model.safetensors"), problems);
+  REQUIRE(problems.list().size() == 1);
+  CHECK_THAT(problems.text(), Contains("[attach] text_weights: ") &&
+                                  Contains("expected the dense layer of Sentence-T5, found: "));
   CHECK_THROWS_WITH(made(), Contains("expected the dense layer of Sentence-T5, found: unexpected "
                                      "linear.bias [768] F32; mis-shaped linear.weight, expected "
                                      "[768, 48], found [768, 40]"));

@@ -349,6 +349,19 @@ TEST_CASE("t5: each missing, unexpected and mis-shaped tensor stands in one sent
   weights.erase("shared.weight");
   refused("missing shared.weight [640, 48]");
 
+  // The check says it before anything runs, and all of it.
+  Problems problems;
+  AttachConfig wrong = config_of("relu/model.safetensors");
+  wrong.text_vocabulary = (folder() / "other.model").string();
+  check_encoder(TinyT5{}, wrong, problems);
+  REQUIRE(problems.list().size() == 2);
+  CHECK_THAT(problems.list()[0].text(),
+             Contains("[attach] text_weights: ") &&
+                 Contains("expected the weights of a T5 encoder of width 40 with 3 blocks and "
+                          "GEGLU (1.1), found: missing "));
+  CHECK_THAT(problems.list()[1].text(), Contains("[attach] text_vocabulary: ") &&
+                                            Contains("expected a vocabulary of T5 (padding 0"));
+
   T5Shape few = gated_shape;
   few.vocabulary = 9;
   CHECK_THROWS_WITH(
@@ -401,6 +414,8 @@ TEST_CASE("weights: an index must list the tensors of its shards") {
   Problems problems;
   check_encoder(TinyT5{}, config, problems);
   REQUIRE(problems.list().size() == 1);
-  CHECK_THAT(problems.text(), Contains("expected the shard three.safetensors of TinyT5, found no"));
+  CHECK_THAT(problems.text(), Contains("[attach] text_weights: ") &&
+                                  Contains("expected the shards that it lists") &&
+                                  Contains("no file three.safetensors"));
   CHECK_THROWS_WITH(make_encoder(TinyT5{}, config, at::kCPU), Contains("three.safetensors"));
 }

@@ -25,6 +25,18 @@
 
 namespace d2c {
 
+/// A vocabulary for a text tower of this shape. Throws InputError where the file is none or has
+/// another number of tokens.
+inline CLIPTokenizer clip_vocabulary(const std::filesystem::path& file,
+                                     const CLIPTextShape& shape) {
+  CLIPTokenizer vocabulary{file};
+  if (vocabulary.size() != shape.vocabulary) {
+    throw InputError(file.string() + ": expected " + std::to_string(shape.vocabulary) +
+                     " tokens (CLIP), found " + std::to_string(vocabulary.size()));
+  }
+  return vocabulary;
+}
+
 /// Prompts to the 77 last hidden states of a text tower; the mask counts the start token, the
 /// pieces and the end token.
 class CLIPTextEncoder final : public TextEncoder {
@@ -33,11 +45,9 @@ public:
   /// InputError where one is missing or holds something else.
   CLIPTextEncoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
                   const CLIPTextShape& shape, at::Device device)
-      : files_{weights.files()}, tokenizer_{vocabulary}, network_{weights, shape, device} {
-    if (tokenizer_.size() != shape.vocabulary) {
-      throw InputError(vocabulary.string() + ": expected " + std::to_string(shape.vocabulary) +
-                       " tokens (CLIP), found " + std::to_string(tokenizer_.size()));
-    }
+      : files_{weights.files()},
+        tokenizer_{clip_vocabulary(vocabulary, shape)},
+        network_{weights, shape, device} {
     files_.insert(files_.end(), tokenizer_.files().begin(), tokenizer_.files().end());
   }
 
@@ -70,27 +80,35 @@ private:
   CLIPTextNetwork network_;
 };
 
-/// Adds a problem for each file that is missing; reads none. No Python package carries these files.
+/// Adds a problem for each file that is missing, shards of an index included, or holds something
+/// else; reads no weights. No Python package carries these files.
 template <class = Once>
-void check_clip_text_files(const AttachConfig& config, Problems& problems) {
-  const auto expect = [&](const char* place, const std::string& file, const std::string& what) {
+void check_clip_text_files(const CLIPTextShape& shape, const AttachConfig& config,
+                           Problems& problems) {
+  const auto there = [&](const char* place, const std::string& file, const std::string& what) {
     const std::string problem = configured_file_problem(file, what);
     if (!problem.empty()) {
       problems.add(place, problem);
     }
     return problem.empty();
   };
-  expect("[attach] text_weights", config.text_weights,
-         "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
-         "model.safetensors)");
+  constexpr const char* weights = "[attach] text_weights";
+  if (there(weights, config.text_weights,
+            "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
+            "model.safetensors)")) {
+    problems.check(weights,
+                   [&] { CLIPTextNetwork::require_fits(WeightsFile{config.text_weights}, shape); });
+  }
   constexpr const char* vocabulary = "[attach] text_vocabulary";
-  if (expect(vocabulary, config.text_vocabulary,
-             "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)")) {
-    expect(vocabulary, clip_vocabulary_files(config.text_vocabulary).back().string(),
-           "the list of pairs beside vocab.json");
+  if (there(vocabulary, config.text_vocabulary,
+            "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)") &&
+      there(vocabulary, clip_vocabulary_files(config.text_vocabulary).back().string(),
+            "the list of pairs beside vocab.json")) {
+    problems.check(vocabulary, [&] { clip_vocabulary(config.text_vocabulary, shape); });
   }
 }
-D2C_COMPILED_ONCE(void check_clip_text_files<>(const AttachConfig&, Problems&))
+D2C_COMPILED_ONCE(void check_clip_text_files<>(const CLIPTextShape&, const AttachConfig&,
+                                               Problems&))
 
 /// The encoder of a shape, from the configured files. Throws InputError if one is missing or holds
 /// something else.
@@ -98,7 +116,7 @@ template <class = Once>
 std::unique_ptr<TextEncoder> make_clip_text(const CLIPTextShape& shape, const AttachConfig& config,
                                             at::Device device) {
   Problems problems;
-  check_clip_text_files(config, problems);
+  check_clip_text_files(shape, config, problems);
   problems.raise();
   return std::make_unique<CLIPTextEncoder>(WeightsFile{config.text_weights}, config.text_vocabulary,
                                            shape, device);
@@ -113,10 +131,10 @@ std::unique_ptr<TextEncoder> make_encoder(const CLIPTextFacts<Shape>&, const Att
   return make_clip_text(Shape, config, device);
 }
 
-/// Adds a problem for each file that is missing.
+/// Adds a problem for each file that is missing or holds something else.
 template <CLIPTextShape Shape>
 void check_encoder(const CLIPTextFacts<Shape>&, const AttachConfig& config, Problems& problems) {
-  check_clip_text_files(config, problems);
+  check_clip_text_files(Shape, config, problems);
 }
 
 } // namespace d2c

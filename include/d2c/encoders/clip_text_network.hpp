@@ -24,6 +24,11 @@ public:
   CLIPTextNetwork(const WeightsFile& file, const CLIPTextShape& shape, at::Device device = at::kCPU)
       : CLIPTextNetwork{file, shape, checked(file, shape), device} {}
 
+  /// Throws InputError as the constructor does for the names and shapes; reads no values.
+  static void require_fits(const WeightsFile& file, const CLIPTextShape& shape) {
+    static_cast<void>(checked(file, shape));
+  }
+
   /// The states [n, L, width] float32 after the last layer norm of token ids [n, L] (int64), L at
   /// most 77. Throws InputError for other ids.
   [[nodiscard]] Tensor last_hidden_state(const Tensor& ids) const {

@@ -58,25 +58,26 @@ public:
 
   [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
 
+  /// Throws InputError where this is not the dense layer behind an encoder of this shape; reads no
+  /// values.
+  static void require_dense(const WeightsFile& file, const T5Shape& shape, std::int64_t width) {
+    TensorDifferences differences{file};
+    differences.expect({"linear.weight", {width, shape.width}});
+    differences.refuse_others([](const std::string&) { return true; });
+    differences.raise("the dense layer of Sentence-T5");
+  }
+
 private:
   SentenceT5Encoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
                     const T5Shape& shape, std::int64_t width, std::int64_t longest,
                     at::Device device)
       : files_{weights.files()},
-        tokenizer_{vocabulary},
+        tokenizer_{t5_vocabulary(vocabulary, shape)},
         network_{weights, shape, device},
         longest_{static_cast<std::size_t>(longest)} {
-    if (tokenizer_.size() > shape.vocabulary) {
-      throw InputError(vocabulary.string() + ": expected at most " +
-                       std::to_string(shape.vocabulary) + " pieces (Sentence-T5), found " +
-                       std::to_string(tokenizer_.size()));
-    }
     const SentenceT5Files beside{weights.path()};
     const WeightsFile file{beside.dense};
-    TensorDifferences differences{file};
-    differences.expect({"linear.weight", {width, shape.width}});
-    differences.refuse_others([](const std::string&) { return true; });
-    differences.raise("the dense layer of Sentence-T5");
+    require_dense(file, shape, width);
     dense_ = file.read("linear.weight").to(device, at::kFloat).contiguous();
     for (const std::filesystem::path& path : beside.all()) {
       files_.push_back(path);
@@ -114,16 +115,24 @@ private:
   Tensor dense_; // [width, shape.width]
 };
 
-/// Adds a problem for each file that is missing, shards of an index included, and for settings of
-/// another model.
+/// Adds a problem for each file that is missing, shards of an index included, or holds something
+/// else, and for settings of another model; reads no weights.
 template <class = Once>
-void check_sentence_t5(std::string_view name, const AttachConfig& config, Problems& problems) {
-  check_t5_files(name, config, problems);
-  if (std::filesystem::is_regular_file(config.text_weights)) {
-    check_sentence_t5_files(name, config.text_weights, problems);
+void check_sentence_t5(std::string_view name, const T5Shape& shape, std::int64_t width,
+                       const AttachConfig& config, Problems& problems) {
+  check_t5_files(name, shape, config, problems);
+  if (!std::filesystem::is_regular_file(config.text_weights)) {
+    return;
+  }
+  check_sentence_t5_files(name, config.text_weights, problems);
+  if (const auto dense = SentenceT5Files{config.text_weights}.dense;
+      std::filesystem::is_regular_file(dense)) {
+    problems.check("[attach] text_weights",
+                   [&] { SentenceT5Encoder::require_dense(WeightsFile{dense}, shape, width); });
   }
 }
-D2C_COMPILED_ONCE(void check_sentence_t5<>(std::string_view, const AttachConfig&, Problems&))
+D2C_COMPILED_ONCE(void check_sentence_t5<>(std::string_view, const T5Shape&, std::int64_t,
+                                           const AttachConfig&, Problems&))
 
 /// The encoder of a shape, from the configured files. Throws InputError if one is missing or holds
 /// something else.
@@ -132,7 +141,7 @@ std::unique_ptr<TextEncoder> make_sentence_t5(std::string_view name, const T5Sha
                                               std::int64_t width, std::int64_t longest,
                                               const AttachConfig& config, at::Device device) {
   Problems problems;
-  check_sentence_t5(name, config, problems);
+  check_sentence_t5(name, shape, width, config, problems);
   problems.raise();
   return std::make_unique<SentenceT5Encoder>(config.text_weights, config.text_vocabulary, shape,
                                              width, longest, device);
@@ -157,7 +166,7 @@ std::unique_ptr<TextEncoder> make_encoder(Tag, const AttachConfig& config, at::D
 /// Adds a problem for each file that is missing or belongs to another model.
 template <SentenceT5Tag Tag>
 void check_encoder(Tag, const AttachConfig& config, Problems& problems) {
-  check_sentence_t5(Tag::name, config, problems);
+  check_sentence_t5(Tag::name, Tag::shape, Tag::width, config, problems);
 }
 
 } // namespace d2c

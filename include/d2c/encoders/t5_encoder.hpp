@@ -15,16 +15,27 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/sentencepiece.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_network.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
-#include <d2c/io/shard_index.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
+
+/// A vocabulary for a T5 encoder of this shape. Throws InputError where the file is none or has
+/// more pieces than the encoder has rows.
+inline SentencePiece t5_vocabulary(const std::filesystem::path& file, const T5Shape& shape) {
+  SentencePiece vocabulary{file};
+  if (vocabulary.size() > shape.vocabulary) {
+    throw InputError(file.string() + ": expected at most " + std::to_string(shape.vocabulary) +
+                     " pieces (T5), found " + std::to_string(vocabulary.size()));
+  }
+  return vocabulary;
+}
 
 /// Prompts to the last hidden states of a T5 encoder; the end token counts as a token of the text.
 class T5Encoder final : public TextEncoder {
@@ -63,14 +74,9 @@ private:
   T5Encoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
             const T5Shape& shape, std::int64_t tokens, at::Device device)
       : files_{weights.files()},
-        tokenizer_{vocabulary},
+        tokenizer_{t5_vocabulary(vocabulary, shape)},
         network_{weights, shape, device},
         tokens_{tokens} {
-    if (tokenizer_.size() > shape.vocabulary) {
-      throw InputError(vocabulary.string() + ": expected at most " +
-                       std::to_string(shape.vocabulary) + " pieces (T5), found " +
-                       std::to_string(tokenizer_.size()));
-    }
     files_.push_back(vocabulary);
   }
 
@@ -80,34 +86,32 @@ private:
   std::int64_t tokens_;
 };
 
-/// Adds a problem for each file that is missing, shards of an index included. No Python package
-/// carries these files.
+/// Adds a problem for each file that is missing, shards of an index included, or holds something
+/// else; reads no weights. No Python package carries these files.
 template <class = Once>
-void check_t5_files(std::string_view name, const AttachConfig& config, Problems& problems) {
-  const auto expect = [&](const char* place, const std::string& file, const std::string& what) {
-    if (std::filesystem::is_regular_file(file)) {
-      return true;
+void check_t5_files(std::string_view name, const T5Shape& shape, const AttachConfig& config,
+                    Problems& problems) {
+  const auto there = [&](const char* place, const std::string& file, const std::string& what) {
+    const std::string problem = configured_file_problem(file, what + " of " + std::string(name));
+    if (!problem.empty()) {
+      problems.add(place, problem);
     }
-    problems.add(place, "expected " + what + " of " + std::string(name) + ", found " +
-                            (file.empty() ? "no path" : "no file \"" + file + "\""));
-    return false;
+    return problem.empty();
   };
   constexpr const char* weights = "[attach] text_weights";
-  if (expect(weights, config.text_weights,
-             "a file with the weights (model.safetensors, model.safetensors.index.json or "
-             "pytorch_model.bin)") &&
-      ShardIndex::is_index(config.text_weights)) {
-    try {
-      for (const auto& shard : ShardIndex{config.text_weights}.shards()) {
-        expect(weights, shard.string(), "the shard " + shard.filename().string());
-      }
-    } catch (const InputError& error) {
-      problems.add(weights, error.what());
-    }
+  if (there(weights, config.text_weights,
+            "a file with the weights (model.safetensors, model.safetensors.index.json or "
+            "pytorch_model.bin)")) {
+    problems.check(weights,
+                   [&] { T5Network::require_fits(WeightsFile{config.text_weights}, shape); });
   }
-  expect("[attach] text_vocabulary", config.text_vocabulary, "the vocabulary (spiece.model)");
+  constexpr const char* vocabulary = "[attach] text_vocabulary";
+  if (there(vocabulary, config.text_vocabulary, "the vocabulary (spiece.model)")) {
+    problems.check(vocabulary, [&] { t5_vocabulary(config.text_vocabulary, shape); });
+  }
 }
-D2C_COMPILED_ONCE(void check_t5_files<>(std::string_view, const AttachConfig&, Problems&))
+D2C_COMPILED_ONCE(void check_t5_files<>(std::string_view, const T5Shape&, const AttachConfig&,
+                                        Problems&))
 
 /// The encoder of a shape, from the configured files. Throws InputError if one is missing or holds
 /// something else.
@@ -116,7 +120,7 @@ std::unique_ptr<TextEncoder> make_t5(std::string_view name, const T5Shape& shape
                                      std::int64_t tokens, const AttachConfig& config,
                                      at::Device device) {
   Problems problems;
-  check_t5_files(name, config, problems);
+  check_t5_files(name, shape, config, problems);
   problems.raise();
   return std::make_unique<T5Encoder>(config.text_weights, config.text_vocabulary, shape, tokens,
                                      device);
@@ -138,10 +142,10 @@ std::unique_ptr<TextEncoder> make_encoder(Tag, const AttachConfig& config, at::D
   return make_t5(Tag::name, Tag::shape, Tag::tokens, config, device);
 }
 
-/// Adds a problem for each file that is missing.
+/// Adds a problem for each file that is missing or holds something else.
 template <T5Tag Tag>
 void check_encoder(Tag, const AttachConfig& config, Problems& problems) {
-  check_t5_files(Tag::name, config, problems);
+  check_t5_files(Tag::name, Tag::shape, config, problems);
 }
 
 } // namespace d2c

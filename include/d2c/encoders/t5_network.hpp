@@ -33,7 +33,7 @@ public:
             BlockPath path = BlockPath::automatic)
       : shape_{shape} {
     const c10::NoGradGuard no_grad;
-    check(file);
+    require_fits(file, shape);
     const auto take = [&](std::string_view name) {
       return file.read(name).to(device, at::kFloat).contiguous();
     };
@@ -66,6 +66,25 @@ public:
       }
     }
     last_norm_ = take(T5Names::last_norm);
+  }
+
+  /// Throws InputError as the constructor does for the names and shapes; reads no values.
+  static void require_fits(const WeightsFile& file, const T5Shape& shape) {
+    TensorDifferences differences{file};
+    for (NamedShape tensor : t5_tensors(shape)) {
+      const bool words = tensor.name == T5Names::embedding;
+      if (words) {
+        tensor.name = embedding_name(file);
+      }
+      differences.expect(tensor);
+      if (words && tensor.name != T5Names::embedding_alias) {
+        differences.expect({std::string(T5Names::embedding_alias), tensor.shape, false});
+      }
+    }
+    differences.refuse_others([](const std::string& name) { return !T5Names::of_decoder(name); });
+    differences.raise("the weights of a T5 encoder of width " + std::to_string(shape.width) +
+                      " with " + std::to_string(shape.layers) + " blocks and " +
+                      (shape.gated ? "GEGLU (1.1)" : "ReLU (1.0)"));
   }
 
   /// The last hidden states [n, L, width] float32 of token ids [n, L] (int64) with mask [n, L] (1:
@@ -148,24 +167,6 @@ private:
                        " and " + std::string(T5Names::embedding_alias) +
                        " to be one tensor (T5), found two different ones");
     }
-  }
-
-  void check(const WeightsFile& file) const {
-    TensorDifferences differences{file};
-    for (NamedShape tensor : t5_tensors(shape_)) {
-      const bool words = tensor.name == T5Names::embedding;
-      if (words) {
-        tensor.name = embedding_name(file);
-      }
-      differences.expect(tensor);
-      if (words && tensor.name != T5Names::embedding_alias) {
-        differences.expect({std::string(T5Names::embedding_alias), tensor.shape, false});
-      }
-    }
-    differences.refuse_others([](const std::string& name) { return !T5Names::of_decoder(name); });
-    differences.raise("the weights of a T5 encoder of width " + std::to_string(shape_.width) +
-                      " with " + std::to_string(shape_.layers) + " blocks and " +
-                      (shape_.gated ? "GEGLU (1.1)" : "ReLU (1.0)"));
   }
 
   T5Shape shape_;
