@@ -108,8 +108,9 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
                     "",
                     {.parameters = 100, .operations = 7, .decode_operations = 11}}};
   StageNode attach = node("attach");
-  attach.frozen = {{FrozenNetwork::Use::text, "text", "", "", {.parameters = 5, .operations = 2}},
-                   {FrozenNetwork::Use::images, "image", "", "", {.operations = 3}}};
+  attach.frozen = {
+      {FrozenNetwork::Use::text, "text", "", "", {.parameters = 5, .operations = 2}},
+      {FrozenNetwork::Use::images, "image", "", "", {.parameters = 6, .operations = 3}}};
   StageNode train = node("train");
   train.network = NetworkShape{.size = sizes::S(2), .classes = 10};
   train.sections = {"train"};
@@ -134,6 +135,8 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   const StageCost attached = stage_cost(arm, arm.stages[1], sections, images);
   CHECK(attached.frozen_operations == 20 * 7 + 10 * 2 + 20 * 3);
   CHECK(attached.disk_bytes == 4.0 * 10 * 16 * 2048 + 20 * (4.0 * 256 * 768 + 4.0 * 4 * 32 * 32));
+  // The tokens, the codec and the larger encoder: they are loaded one after the other.
+  CHECK(attached.memory_bytes == 4.0 * 10 * 16 * 2048 + 4 * 100 + 4 * 6);
   const double forward = forward_operations(*arm.stages[2].network);
   CHECK(stage_cost(arm, arm.stages[2], sections, images).operations == 3 * forward * 10 * 4);
   const StageCost sampled = stage_cost(arm, arm.stages[3], sections, images);

@@ -45,7 +45,14 @@ struct PromptLength {
   static constexpr auto provides = d2c::set_of<d2c::TextTokens>;
 };
 
+int text_encoders = 0;  // alive
+int beside_vision = -1; // as many as were alive when the last vision encoder was made
+
 struct PromptLengthEncoder : d2c::TextEncoder {
+  PromptLengthEncoder() { ++text_encoders; }
+
+  ~PromptLengthEncoder() override { --text_encoders; }
+
   d2c::EncodedText encode(const std::vector<std::string>& prompts) const override {
     count_call();
     const auto n = static_cast<std::int64_t>(prompts.size());
@@ -86,6 +93,7 @@ struct HalvesEncoder : d2c::VisionEncoder {
 template <int Tokens>
 std::unique_ptr<d2c::VisionEncoder> make_encoder(Halves<Tokens>, const d2c::AttachConfig&,
                                                  at::Device) {
+  beside_vision = text_encoders;
   return std::make_unique<HalvesEncoder>();
 }
 
@@ -212,6 +220,14 @@ TEST_CASE("attach: the pack holds images, labels and both kinds of tokens, by ha
   CHECK(manifest["prompts"] == nlohmann::json({"a photo of a Bag", "a photo of a Sandal"}));
   CHECK(manifest["text_encoder"]["name"] == "PromptLength");
   CHECK(manifest["vision_encoder"]["tokens"] == 2);
+}
+
+TEST_CASE("attach: the text encoder is gone before the vision encoder is made") {
+  Fixture fixture;
+  test_encoders::beside_vision = -1;
+  run_stage(Attacher<PromptLength, Halves<2>>{}, fixture.context);
+  CHECK(test_encoders::beside_vision == 0);
+  CHECK(test_encoders::text_encoders == 0);
 }
 
 TEST_CASE("attach: class tokens are stored where the encoder attaches them, by hand") {

@@ -164,13 +164,14 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
   } else if (stage.kind() == "attach") {
     cost.frozen_operations = images.kept * codec.operations;
     const double text = 4.0 * facts.classes * facts.text_tokens * facts.text_width;
-    cost.memory_bytes = text + codec_memory;
+    double encoder_memory = 0; // of the larger one: they are loaded one after the other
     for (const FrozenNetwork& network : stage.frozen) {
       const bool prompts = network.use == FrozenNetwork::Use::text;
       const double batch = prompts ? 64 : static_cast<double>(sections.get<AttachConfig>().batch);
       cost.frozen_operations += network.cost.operations * (prompts ? facts.classes : images.kept);
-      cost.memory_bytes += detail::frozen_memory(network.cost, batch);
+      encoder_memory = std::max(encoder_memory, detail::frozen_memory(network.cost, batch));
     }
+    cost.memory_bytes = text + codec_memory + encoder_memory;
     if (stage.frozen.size() < stage.text.policies.size()) {
       cost.frozen_operations = -1;
     }

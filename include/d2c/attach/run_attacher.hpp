@@ -1,12 +1,13 @@
 #pragma once
 /// Runs the attaching stage: kept images in, condensed pack out. Text is encoded once per class,
-/// images batch by batch, straight into the file.
+/// images batch by batch, straight into the file. The encoders are in memory one after the other.
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -59,13 +60,14 @@ namespace d2c {
 
 namespace detail {
 
-/// The encoder a tag names, or nothing for NoPolicy. InputError for a tag without a network.
+/// Makes the encoder that a tag names; empty for NoPolicy. InputError for a tag without a network.
 template <class Base, class Tag>
-std::unique_ptr<Base> encoder_of(const AttachConfig& config, at::Device device) {
+std::function<std::unique_ptr<Base>()> encoder_maker(const AttachConfig& config,
+                                                     at::Device device) {
   if constexpr (std::same_as<Tag, NoPolicy>) {
-    return nullptr;
+    return {};
   } else if constexpr (requires { make_encoder(Tag{}, config, device); }) {
-    return make_encoder(Tag{}, config, device);
+    return [&config, device] { return make_encoder(Tag{}, config, device); };
   } else {
     throw InputError(missing_network(Tag::name));
   }
@@ -117,8 +119,8 @@ inline std::span<const std::byte> tensor_bytes(const Tensor& tensor) {
 
 /// What an attaching stage does, without its types.
 struct AttachJob {
-  std::unique_ptr<TextEncoder> text;
-  std::unique_ptr<VisionEncoder> vision;
+  std::function<std::unique_ptr<TextEncoder>()> text; ///< empty: nothing is attached
+  std::function<std::unique_ptr<VisionEncoder>()> vision;
   std::string_view text_name;
   std::string_view vision_name;
   std::int64_t vision_tokens = 0;
@@ -142,24 +144,26 @@ void write_pack(const AttachJob& job, StageContext& context) {
   // Wide types first, so that readers find every tensor aligned.
   std::vector<SafetensorsDeclaration> declared{{"labels", DType::I64, {n}}};
   EncodedText text;
-  if (job.text != nullptr) {
+  if (job.text) {
     std::vector<std::string> prompts;
     for (const std::string& name : images.class_names) {
       prompts.push_back(class_prompt(context.section<DataConfig>().prompt, name));
     }
-    text = job.text->encode(prompts);
+    const auto encoder = job.text(); // gone before the next one takes memory
+    text = encoder->encode(prompts);
     text.tokens = text.tokens.contiguous();
     text.mask = text.mask.contiguous();
     declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
     declared.push_back({"text_mask", DType::F32, text.mask.sizes().vec()});
     manifest["prompts"] = prompts;
     manifest["text_encoder"] =
-        encoder_record(job.text_name, text.tokens.size(1), text.tokens.size(2), job.text->files());
+        encoder_record(job.text_name, text.tokens.size(1), text.tokens.size(2), encoder->files());
   }
-  if (job.vision != nullptr) {
+  const auto vision = job.vision ? job.vision() : nullptr;
+  if (vision != nullptr) {
     declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
     manifest["vision_encoder"] =
-        encoder_record(job.vision_name, job.vision_tokens, job.vision_width, job.vision->files());
+        encoder_record(job.vision_name, job.vision_tokens, job.vision_width, vision->files());
     if (!job.class_token.empty()) {
       declared.push_back({"class_tokens", DType::F32, {n, job.vision_width}});
       manifest["vision_encoder"]["class_token"] = job.class_token;
@@ -180,9 +184,10 @@ void write_pack(const AttachJob& job, StageContext& context) {
     labels.push_back(images.labels[static_cast<std::size_t>(index)]);
   }
   writer.append(std::as_bytes(std::span{labels}));
-  if (job.text != nullptr) {
+  if (job.text) {
     writer.append(tensor_bytes(text.tokens));
     writer.append(tensor_bytes(text.mask));
+    text = {};
   }
   const auto for_each_batch = [&](const auto& use) {
     for (std::size_t begin = 0; begin < kept.size();
@@ -191,15 +196,15 @@ void write_pack(const AttachJob& job, StageContext& context) {
       use(std::span{kept}.subspan(begin, count));
     }
   };
-  if (job.vision != nullptr) {
+  if (vision != nullptr) {
     std::vector<Tensor> class_tokens; // kept until all patch tokens are written
     context.progress.start("attaching " + std::string(job.vision_name), n, "images");
     for_each_batch([&](std::span<const std::int64_t> batch) {
       VisualFeatures features;
       if (job.class_token.empty()) {
-        features.patch_tokens = job.vision->patch_tokens(image_tensor(images, batch));
+        features.patch_tokens = vision->patch_tokens(image_tensor(images, batch));
       } else {
-        features = job.vision->features(image_tensor(images, batch));
+        features = vision->features(image_tensor(images, batch));
         if (features.class_tokens.sizes() !=
             at::IntArrayRef({static_cast<std::int64_t>(batch.size()), job.vision_width})) {
           throw Failure("attaching with " + std::string(job.vision_name) +
@@ -260,8 +265,8 @@ void run_stage(const Attacher<Policies...>&, StageContext& context) {
   const auto& config = context.section<AttachConfig>();
   const at::Device device = device_from(context.device);
   detail::AttachJob job;
-  job.text = detail::encoder_of<TextEncoder, Text>(config, device);
-  job.vision = detail::encoder_of<VisionEncoder, Vision>(config, device);
+  job.text = detail::encoder_maker<TextEncoder, Text>(config, device);
+  job.vision = detail::encoder_maker<VisionEncoder, Vision>(config, device);
   if constexpr (!std::same_as<Text, NoPolicy>) {
     job.text_name = Text::name;
   }
