@@ -252,6 +252,13 @@ TEST_CASE("clip tokenizer: files that are no vocabulary are refused in one sente
   refused("vocab.json", "[1]", "no JSON object");
   refused("vocab.json", "{\"a\": 0", "no JSON object");
   refused("vocab.json", "{}", "no JSON object");
+  // Values inside of values, however deep and whether they end, and no unpacking of JSON.
+  refused("vocab.json", R"({"a": [0]})", "no JSON object");
+  refused("vocab.json", R"({"a": {"b": 0}})", "no JSON object");
+  refused("vocab.json", "{\"a\": " + std::string(1 << 20, '['), "no JSON object");
+  refused("vocab.json", std::string(1 << 20, '['), "no JSON object");
+  refused("vocab.json", "\x1f\x8b\x08", "no JSON object");
+  refused("vocab.json", std::string((16 << 20) + 1, ' '), "more than 16777216 bytes");
   refused("vocab.json", R"({"a": 0, "b": 2})", "the id 2 of \"b\"");
   refused("vocab.json", R"({"a": 0, "b": 0})", "the id 0 of \"b\"");
   refused("vocab.json", R"({"a": -1})", "the id -1 of \"a\"");

@@ -43,10 +43,9 @@ public:
   explicit CLIPTokenizer(const std::filesystem::path& file) : files_{clip_vocabulary_files(file)} {
     if (files_.size() == 2) {
       read_vocabulary(file);
-      read_pairs(files_.back(), pairs_of(files_.back()));
+      read_pairs(files_.back(), pairs_of(files_.back(), content(files_.back(), false)));
     } else {
-      std::vector<Pair> pairs = pairs_of(file);
-      pairs.resize(std::min(pairs.size(), most_pairs));
+      const std::vector<Pair> pairs = pairs_of(file, content(file, true), most_pairs);
       number_symbols(pairs);
       read_pairs(file, pairs);
     }
@@ -118,7 +117,7 @@ private:
   static constexpr const char* word_end = "</w>";
   /// The authors' file lists more pairs than they use.
   static constexpr std::size_t most_pairs = 49152 - 256 - 2;
-  static constexpr std::size_t largest_file = std::size_t{64} << 20;
+  static constexpr std::size_t largest_file = std::size_t{16} << 20; // of 1 to 4 MB
 
   [[noreturn]] static void refuse(const std::filesystem::path& file, const std::string& found) {
     throw InputError(file.string() +
@@ -145,11 +144,12 @@ private:
     return utf8(&c, &c + 1);
   }
 
-  static std::string content(const std::filesystem::path& file) {
+  /// `packed`: gzip is unpacked, as the authors publish their list of pairs.
+  static std::string content(const std::filesystem::path& file, bool packed) {
     const MappedFile mapped{file};
     std::span<const std::byte> bytes = mapped.bytes();
     std::string text;
-    if (GzipReader::is_gzip(bytes)) {
+    if (packed && GzipReader::is_gzip(bytes)) {
       GzipReader gzip{file.string(), bytes};
       std::array<std::byte, 1 << 16> part;
       for (std::size_t got = 1; got > 0 && text.size() <= largest_file;) {
@@ -167,9 +167,18 @@ private:
   }
 
   void read_vocabulary(const std::filesystem::path& file) {
-    const auto json = nlohmann::json::parse(content(file), nullptr, false);
+    constexpr const char* other = "no JSON object of tokens and ids";
+    // Before it is held: values inside of values take many times the file's size in memory.
+    const auto flat = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json&) {
+      using Event = nlohmann::json::parse_event_t;
+      if (event == Event::array_start || (event == Event::object_start && depth > 0)) {
+        refuse(file, other);
+      }
+      return true;
+    };
+    const auto json = nlohmann::json::parse(content(file, false), flat, false);
     if (!json.is_object() || json.empty()) {
-      refuse(file, "no JSON object of tokens and ids");
+      refuse(file, other);
     }
     std::vector<bool> taken(json.size(), false);
     for (const auto& [token, id] : json.items()) {
@@ -183,10 +192,10 @@ private:
     }
   }
 
-  static std::vector<Pair> pairs_of(const std::filesystem::path& file) {
-    const std::string text = content(file);
+  static std::vector<Pair> pairs_of(const std::filesystem::path& file, const std::string& text,
+                                    std::size_t most = largest_file) {
     std::vector<Pair> pairs;
-    for (std::size_t begin = 0, number = 1; begin < text.size(); ++number) {
+    for (std::size_t begin = 0, number = 1; begin < text.size() && pairs.size() < most; ++number) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
       std::string_view line = std::string_view(text).substr(begin, end - begin);
       begin = end + 1;
