@@ -101,7 +101,7 @@ public:
     const std::int64_t length = ids.size(1);
     const std::int64_t heads = shape_.heads;
     const Tensor bias = position_bias(length);
-    const Tensor hidden = (1.0 - mask.to(device, at::kFloat)) *
+    const Tensor hidden = (1.0 - mask.to(device, at::kFloat).contiguous()) *
                           static_cast<double>(std::numeric_limits<float>::lowest());
     Tensor x = at::embedding(words_, ids.to(device));
     if (fused_ && x.numel() > 0) {

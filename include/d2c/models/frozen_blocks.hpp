@@ -63,8 +63,8 @@ public:
                        pack(block.second.weight), vector(block.second.bias)});
   }
 
-  /// All blocks in place over x [n, tokens, width], float32 and contiguous. `bias` [heads, tokens,
-  /// tokens] and `mask` [n, tokens], if they are defined, are added to the logits.
+  /// All blocks in place over x [n, tokens, width]. `bias` [heads, tokens, tokens] and `mask`
+  /// [n, tokens], if they are defined, are added to the logits. All float32 and contiguous.
   void forward(Tensor& x, const Tensor& bias = {}, const Tensor& mask = {}) const;
 
 private:
