@@ -38,14 +38,17 @@ StageNode node(const std::string& kind) {
 
 TEST_CASE("plan: frozen networks are counted from their types") {
   CHECK(network_cost(T5{}).parameters == 1'223'527'424);
-  CHECK(network_cost(DINOv2{}).parameters == 86'580'480);
-  CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768);
+  // Without the mask tokens, which inference does not read.
+  CHECK(network_cost(DINOv2{}).parameters == 86'580'480 - 768);
+  CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768 - 1536);
   CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
   CHECK(network_cost(MAE{}).parameters == 303'301'632);
   CHECK(network_cost(MAE{}).file == "mae_pretrain_vit_large.pth");
   CHECK(network_cost(MoCoV3{}).parameters == 85'798'656);
-  CHECK(network_cost(CLIP{}).parameters + network_cost(CLIPText{}).parameters == 427'616'512);
-  CHECK(network_cost(SigLIPL{}).parameters == 315'956'224 + 256); // and position_ids
+  // Without the projections; of the text tower what Stable Diffusion publishes.
+  CHECK(network_cost(CLIP{}).parameters == 303'966'208 - 1024 * 768);
+  CHECK(network_cost(CLIPText{}).parameters == 123'060'480);
+  CHECK(network_cost(SigLIPL{}).parameters == 315'956'224);
   const NetworkCost vae = codec_cost(Latent<SDVae>{}, 256, 256);
   CHECK(vae.parameters == 83'653'863);
 
@@ -57,6 +60,34 @@ TEST_CASE("plan: frozen networks are counted from their types") {
   CHECK(network_cost(DINOv2g{}).operations == Approx(598'780'133'376.0).epsilon(1e-2));
   CHECK(network_cost(InceptionV3<>{}).operations == Approx(11'426'464'960.0).epsilon(1e-2));
   CHECK(network_cost(WithClassToken<DINOv2>{}).operations == network_cost(DINOv2{}).operations);
+}
+
+TEST_CASE("plan: a sentence encoder costs its T5 encoder and its matrix, by hand") {
+  const NetworkCost cost = network_cost(SentenceT5{});
+  // Blocks of four maps of 768 x 768, two of 768 x 3072 and two norms; buckets and the last norm.
+  constexpr std::int64_t blocks = 12 * (4 * 768 * 768 + 2 * 768 * 3072 + 2 * 768) + 32 * 12 + 768;
+  CHECK(blocks == 84'954'240);
+  CHECK(cost.parameters == 32128 * 768 + blocks + 768 * 768);
+  CHECK(network_cost(T5Base{}).parameters == 32128 * 768 + blocks);
+  // 16 pieces through the blocks, whose attention takes 2 x 16 x 768 each, one vector through the
+  // matrix; twice, for multiplying and adding.
+  CHECK(cost.operations == 2.0 * (16 * (blocks + 12 * 2 * 16 * 768) + 768 * 768));
+  // 256 pieces.
+  CHECK(cost.activations == 256.0 * 4 * (4 * 768 + 2 * 3072));
+  CHECK(cost.vocabulary == "spiece.model");
+  CHECK(network_cost(SentenceT5XXL{}).parameters == 4'864'791'552 + 1024 * 768);
+}
+
+TEST_CASE("plan: the files of CLIP's towers by their published names") {
+  const auto file = [](const auto& tag) { return network_cost(tag).file; };
+  CHECK(file(CLIP{}) == "ViT-L-14.pt (OpenAI), or model.safetensors");
+  CHECK(file(CLIPText{}) == file(CLIP{}));
+  CHECK(file(CLIPL336{}) == "ViT-L-14-336px.pt (OpenAI), or model.safetensors");
+  CHECK(file(CLIPB32{}) == "ViT-B-32.pt (OpenAI), or model.safetensors");
+  CHECK(file(CLIPB16{}) == "ViT-B-16.pt (OpenAI), or model.safetensors");
+  CHECK(file(CLIPTextB{}) == "ViT-B-32.pt or ViT-B-16.pt (OpenAI), or model.safetensors");
+  CHECK(file(CLIPH{}) == "open_clip_pytorch_model.bin (OpenCLIP ViT-H-14), or model.safetensors");
+  CHECK(file(CLIPTextH{}) == file(CLIPH{}));
 }
 
 TEST_CASE("plan: network calls are counted by running the method") {

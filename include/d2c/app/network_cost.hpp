@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/mocov3.hpp>
 #include <d2c/encoders/mocov3_tensors.hpp>
+#include <d2c/encoders/sentence_t5.hpp>
 #include <d2c/encoders/siglip_tensors.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
@@ -47,10 +49,11 @@ struct NetworkCost {
 
 namespace detail {
 
+/// Of the tensors that inference reads.
 inline std::int64_t count_numbers(const std::vector<NamedShape>& tensors) {
   std::int64_t sum = 0;
   for (const NamedShape& tensor : tensors) {
-    sum += tensor.count();
+    sum += tensor.needed ? tensor.count() : 0;
   }
   return sum;
 }
@@ -118,19 +121,64 @@ concept WithShape = std::same_as<std::remove_cvref_t<decltype(Tag::shape)>, Shap
 // network_cost(tag) is found by the type of the tag; an encoder of one's own may have one beside
 // it.
 
-/// Per prompt of 16 tokens.
-template <WithShape<T5Shape> Tag>
-NetworkCost network_cost(const Tag&) {
-  constexpr T5Shape shape = Tag::shape;
-  constexpr double tokens = 16;
-  const std::int64_t parameters = detail::count_numbers(t5_tensors(shape));
+namespace detail {
+
+/// What a file of a T5 encoder is called, and what it costs for `tokens` tokens.
+inline NetworkCost t5_cost(const T5Shape& shape, std::string_view vocabulary, double tokens) {
+  const std::int64_t parameters = count_numbers(t5_tensors(shape));
   const double used = static_cast<double>(parameters) - 1.0 * shape.vocabulary * shape.width;
   return {.file = "model.safetensors, or model.safetensors.index.json with its shards",
-          .vocabulary = "spiece.model",
+          .vocabulary = std::string(vocabulary),
           .parameters = parameters,
           .operations = 2 * tokens * (used + 2.0 * shape.layers * tokens * shape.inner()),
-          .activations = detail::transformer_activations(tokens, shape.width, shape.hidden)};
+          .activations = transformer_activations(tokens, shape.width, shape.hidden)};
 }
+
+} // namespace detail
+
+/// Per prompt of 16 tokens.
+template <T5Shape Shape>
+NetworkCost network_cost(const T5Facts<Shape>&) {
+  using Facts = T5Facts<Shape>;
+  return detail::t5_cost(Shape, Facts::vocabulary, Facts::tokens);
+}
+
+/// Operations of a prompt of 16 pieces, a class and a few words, since nothing is padded beyond the
+/// longest one; memory of the longest that is read.
+template <T5Shape Shape>
+NetworkCost network_cost(const SentenceT5Facts<Shape>&) {
+  using Facts = SentenceT5Facts<Shape>;
+  constexpr std::int64_t dense = std::int64_t{Facts::width} * Shape.width;
+  NetworkCost cost = detail::t5_cost(Shape, Facts::vocabulary, 16);
+  cost.parameters += dense;
+  cost.operations += 2.0 * dense;
+  cost.activations = detail::transformer_activations(Facts::longest, Shape.width, Shape.hidden);
+  return cost;
+}
+
+namespace detail {
+
+/// Where a tower of CLIP is published, the common file first.
+inline std::string clip_file(const CLIPShape& shape) {
+  using namespace clip_shapes;
+  return std::string(shape == B32       ? "ViT-B-32.pt (OpenAI), or "
+                     : shape == B16     ? "ViT-B-16.pt (OpenAI), or "
+                     : shape == L14     ? "ViT-L-14.pt (OpenAI), or "
+                     : shape == L14_336 ? "ViT-L-14-336px.pt (OpenAI), or "
+                     : shape == H14     ? "open_clip_pytorch_model.bin (OpenCLIP ViT-H-14), or "
+                                        : "") +
+         "model.safetensors";
+}
+
+inline std::string clip_file(const CLIPTextShape& shape) {
+  using namespace clip_shapes;
+  return shape == text_B   ? "ViT-B-32.pt or ViT-B-16.pt (OpenAI), or model.safetensors"
+         : shape == text_L ? clip_file(L14)
+         : shape == text_H ? clip_file(H14)
+                           : "model.safetensors";
+}
+
+} // namespace detail
 
 /// Per prompt, padded to all 77 tokens.
 template <WithShape<CLIPTextShape> Tag>
@@ -138,7 +186,7 @@ NetworkCost network_cost(const Tag&) {
   constexpr CLIPTextShape shape = Tag::shape;
   constexpr double tokens = CLIPTextShape::context;
   constexpr double block = 12.0 * shape.width * shape.width + 2 * tokens * shape.width;
-  return {.file = "ViT-L-14.pt (OpenAI), or model.safetensors",
+  return {.file = detail::clip_file(shape),
           .vocabulary = std::string(Tag::vocabulary),
           .parameters = detail::count_numbers(clip_text_tensors(shape, {})),
           .operations = 2 * tokens * shape.depth * block,
@@ -178,7 +226,7 @@ NetworkCost network_cost(const Tag&) {
 template <WithShape<CLIPShape> Tag>
 NetworkCost network_cost(const Tag&) {
   constexpr CLIPShape shape = Tag::shape;
-  return {.file = "ViT-L-14.pt (OpenAI), or model.safetensors",
+  return {.file = detail::clip_file(shape),
           .parameters = detail::count_numbers(clip_tensors(shape, {})),
           .operations = shape.operations(Tag::tokens),
           .activations =
