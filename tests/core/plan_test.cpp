@@ -41,6 +41,8 @@ TEST_CASE("plan: frozen networks are counted from their types") {
   // Without the mask tokens, which inference does not read.
   CHECK(network_cost(DINOv2{}).parameters == 86'580'480 - 768);
   CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768 - 1536);
+  // The published file's, without pooler and numbers of places.
+  CHECK(network_cost(MiniLM{}).parameters == 22'713'728 - 512 - 384 * 385);
   CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
   CHECK(network_cost(MAE{}).parameters == 303'301'632);
   CHECK(network_cost(MAE{}).file == "mae_pretrain_vit_large.pth");

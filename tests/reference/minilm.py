@@ -56,6 +56,7 @@ def main(folder):
     ids, mask = encode(sentences, 16)
     model = BertModel.from_pretrained(package, add_pooling_layer=False, attn_implementation="eager")
     model.eval()
+    torch.save(model.state_dict(), Path(folder) / "pytorch_model.bin")
     with torch.no_grad():
         hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
     weight = mask.unsqueeze(2).float()

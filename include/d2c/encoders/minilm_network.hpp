@@ -1,15 +1,16 @@
 #pragma once
-/// The network behind the tag MiniLM: BERT with 6 layers of width 384, and its tokenizer.
+/// The network behind the tag MiniLM: BERT with 6 layers of width 384.
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <string>
 #include <vector>
 
 #include <d2c/core/error.hpp>
-#include <d2c/encoders/wordpiece.hpp>
+#include <d2c/encoders/minilm_tensors.hpp>
+#include <d2c/models/tensor_differences.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -18,56 +19,42 @@ namespace d2c {
 /// with eps 1e-12, exact GELU, 12 heads). Follows transformers' BertModel without its pooler.
 class MiniLMNetwork {
 public:
-  static constexpr std::int64_t layers = 6;
-  static constexpr std::int64_t width = 384;
-  static constexpr std::int64_t heads = 12;
-  static constexpr std::int64_t hidden = 1536;
-  static constexpr std::int64_t positions = 512;
-  static constexpr std::int64_t vocabulary = 30522;
-
-  /// `weights` under the names of the published file; `origin` is named in messages. Throws
-  /// InputError if a tensor is missing or has another shape.
-  MiniLMNetwork(const std::map<std::string, Tensor>& weights, const std::string& origin,
-                at::Device device = at::kCPU) {
-    const auto take = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-      const auto found = weights.find(name);
-      if (found == weights.end() || found->second.sizes() != at::IntArrayRef{shape}) {
-        throw InputError(origin + ": expected the tensor " + name + " of shape " +
-                         c10::str(at::IntArrayRef{shape}) + " (MiniLM), found " +
-                         (found == weights.end() ? std::string{"none of that name"}
-                                                 : "shape " + c10::str(found->second.sizes())));
-      }
-      return found->second.to(device, at::kFloat);
+  /// Reads a whole file, or an index of shards, in any floating type. Throws one InputError that
+  /// lists each tensor that is missing, has another shape, or has no place in this network.
+  explicit MiniLMNetwork(const WeightsFile& file, at::Device device = at::kCPU) {
+    using Names = MiniLMNames;
+    require_fits(file);
+    const auto take = [&](const std::string& name) {
+      return file.read(name).to(device, at::kFloat);
     };
-    const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
-      return Affine{take(name + ".weight", {out, in}), take(name + ".bias", {out})};
+    const auto affine = [&](const std::string& name) {
+      return Affine{take(name + ".weight"), take(name + ".bias")};
     };
-    const auto norm = [&](const std::string& name) {
-      return Affine{take(name + ".weight", {width}), take(name + ".bias", {width})};
-    };
-    words_ = take("embeddings.word_embeddings.weight", {vocabulary, width});
+    words_ = take(Names::words);
     // Every token has type 0, so its vector can join the positions once.
-    places_ = take("embeddings.position_embeddings.weight", {positions, width}) +
-              take("embeddings.token_type_embeddings.weight", {2, width}).select(0, 0);
-    first_norm_ = norm("embeddings.LayerNorm");
-    for (std::int64_t i = 0; i < layers; ++i) {
-      const std::string prefix = "encoder.layer." + std::to_string(i) + ".";
-      layers_.push_back({linear(prefix + "attention.self.query", width, width),
-                         linear(prefix + "attention.self.key", width, width),
-                         linear(prefix + "attention.self.value", width, width),
-                         linear(prefix + "attention.output.dense", width, width),
-                         norm(prefix + "attention.output.LayerNorm"),
-                         linear(prefix + "intermediate.dense", hidden, width),
-                         linear(prefix + "output.dense", width, hidden),
-                         norm(prefix + "output.LayerNorm")});
+    places_ = take(Names::places) + take(Names::types).select(0, 0);
+    first_norm_ = affine(Names::first_norm);
+    for (std::int64_t i = 0; i < MiniLMSizes::layers; ++i) {
+      layers_.push_back({affine(Names::attention(i, "query")), affine(Names::attention(i, "key")),
+                         affine(Names::attention(i, "value")), affine(Names::attention_output(i)),
+                         affine(Names::attention_norm(i)), affine(Names::intermediate(i)),
+                         affine(Names::output(i)), affine(Names::output_norm(i))});
     }
+  }
+
+  /// Throws InputError as the constructor does for the names and shapes; reads no values.
+  static void require_fits(const WeightsFile& file) {
+    TensorDifferences differences{file};
+    differences.expect(minilm_tensors());
+    differences.refuse_others([](const std::string&) { return true; });
+    differences.raise("the weights of MiniLM (all-MiniLM-L6-v2)");
   }
 
   /// The last hidden states [n, L, 384] float32 of token ids [n, L] (int64, L <= 512) with mask
   /// [n, L] (1: a token, 0: padding, which no token attends to). Throws InputError for a longer
   /// text.
   [[nodiscard]] Tensor last_hidden_state(const Tensor& ids, const Tensor& mask) const {
-    if (ids.dim() != 2 || ids.sizes() != mask.sizes() || ids.size(1) > positions) {
+    if (ids.dim() != 2 || ids.sizes() != mask.sizes() || ids.size(1) > MiniLMSizes::positions) {
       throw InputError("MiniLM: expected ids and mask of one shape [n, up to 512], found " +
                        c10::str(ids.sizes()) + " and " + c10::str(mask.sizes()));
     }
@@ -75,6 +62,7 @@ public:
     const auto device = words_.device();
     const std::int64_t n = ids.size(0);
     const std::int64_t length = ids.size(1);
+    constexpr std::int64_t heads = MiniLMSizes::heads;
     const Tensor hidden_places = (1.0 - mask.to(device, at::kFloat)).view({n, 1, 1, length}) *
                                  static_cast<double>(std::numeric_limits<float>::lowest());
     const auto split = [&](const Tensor& x) {
@@ -104,6 +92,8 @@ public:
   }
 
 private:
+  static constexpr std::int64_t width = MiniLMSizes::width;
+
   struct Affine {
     Tensor weight;
     Tensor bias;
