@@ -145,4 +145,21 @@ TEST_CASE("minilm: each missing, unexpected and mis-shaped tensor stands in one 
                "encoder.layer.5.output.LayerNorm.bias [384]; unexpected "
                "encoder.layer.6.output.dense.bias [384] F32; mis-shaped "
                "encoder.layer.3.intermediate.dense.weight, expected [1536, 384], found [7, 384]"));
+
+  // The check says it before anything runs.
+  AttachConfig config;
+  config.text_weights = file.string();
+  config.text_vocabulary = d2c_test::written(scratch / "vocab.txt", "a\nb\n").string();
+  Problems problems;
+  check_encoder(MiniLM{}, config, problems);
+  REQUIRE(problems.list().size() == 2);
+  CHECK_THAT(problems.list()[0].text(),
+             Contains("[attach] text_weights: ") && Contains("expected the weights of MiniLM"));
+  CHECK_THAT(problems.list()[1].text(),
+             Contains("[attach] text_vocabulary: ") && Contains("expected the token [PAD]"));
+  config.text_weights = model_file("model.safetensors").string();
+  config.text_vocabulary = model_file("vocab.txt").string();
+  Problems none;
+  check_encoder(MiniLM{}, config, none);
+  CHECK(none.empty());
 }

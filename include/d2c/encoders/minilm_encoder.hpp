@@ -94,10 +94,22 @@ std::unique_ptr<TextEncoder> make_encoder(MiniLM, const AttachConfig& config, at
 D2C_COMPILED_ONCE(std::unique_ptr<TextEncoder> make_encoder<>(MiniLM, const AttachConfig&,
                                                               at::Device))
 
-/// Adds a problem for each file of MiniLM that is missing; reads none.
-inline void check_encoder(MiniLM, const AttachConfig& config, Problems& problems) {
-  check_weight_file(minilm_weights, config.text_weights, problems);
-  check_weight_file(minilm_vocabulary, config.text_vocabulary, problems);
+/// Adds a problem for each file of MiniLM that is missing or holds something else; reads no
+/// weights.
+template <class = Once>
+void check_encoder(MiniLM, const AttachConfig& config, Problems& problems) {
+  if (check_weight_file(minilm_weights, config.text_weights, problems)) {
+    problems.check("[attach] text_weights", [&] {
+      MiniLMNetwork::require_fits(
+          WeightsFile{find_weight_file(minilm_weights, config.text_weights)});
+    });
+  }
+  if (check_weight_file(minilm_vocabulary, config.text_vocabulary, problems)) {
+    problems.check("[attach] text_vocabulary", [&] {
+      minilm_vocabulary_of(find_weight_file(minilm_vocabulary, config.text_vocabulary));
+    });
+  }
 }
+D2C_COMPILED_ONCE(void check_encoder<>(MiniLM, const AttachConfig&, Problems&))
 
 } // namespace d2c

@@ -71,12 +71,12 @@ std::filesystem::path find_weight_file(const PackagedFile& file, const std::stri
 }
 D2C_COMPILED_ONCE(std::filesystem::path find_weight_file<>(const PackagedFile&, const std::string&))
 
-/// Adds what find_weight_file would throw to `problems`; reads nothing.
+/// Adds what find_weight_file would throw to `problems`; reads nothing. Whether the file is there.
 template <class = Once>
-void check_weight_file(const PackagedFile& file, const std::string& configured,
+bool check_weight_file(const PackagedFile& file, const std::string& configured,
                        Problems& problems) {
-  problems.check("", [&] { static_cast<void>(find_weight_file(file, configured)); });
+  return problems.check("", [&] { static_cast<void>(find_weight_file(file, configured)); });
 }
-D2C_COMPILED_ONCE(void check_weight_file<>(const PackagedFile&, const std::string&, Problems&))
+D2C_COMPILED_ONCE(bool check_weight_file<>(const PackagedFile&, const std::string&, Problems&))
 
 } // namespace d2c
