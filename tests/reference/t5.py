@@ -21,6 +21,12 @@ CASES = {  # heads together narrower and wider than the tokens
     "gated": dict(d_model=40, d_kv=8, d_ff=56, num_heads=6, num_layers=3,
                   feed_forward_proj="gated-gelu"),
 }
+PUBLISHED = {  # one block as wide as published, of 1.1 XL and of 3B
+    "xl": dict(d_model=2048, d_kv=64, d_ff=5120, num_heads=32, num_layers=1,
+               feed_forward_proj="gated-gelu"),
+    "b3": dict(d_model=1024, d_kv=128, d_ff=16384, num_heads=32, num_layers=1,
+               feed_forward_proj="relu"),
+}
 NAMES = """tench; goldfish; great white shark; tiger shark; hammerhead; electric ray; stingray; cock;
 hen; ostrich; brambling; goldfinch; house finch; junco; indigo bunting; robin; bulbul; jay; magpie;
 chickadee; water ouzel; kite; bald eagle; vulture; great grey owl; European fire salamander; common newt;
@@ -126,6 +132,12 @@ def save(folder, case, model, whole):
     return half
 
 
+def config_of(facts):
+    return T5Config(vocab_size=ROWS, dropout_rate=0.0, relative_attention_num_buckets=32,
+                    relative_attention_max_distance=128, pad_token_id=0, eos_token_id=1,
+                    decoder_start_token_id=0, **facts)
+
+
 def main(folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,9 +166,7 @@ def main(folder):
 
     with torch.no_grad():
         for case, facts in CASES.items():
-            config = T5Config(vocab_size=ROWS, dropout_rate=0.0, relative_attention_num_buckets=32,
-                              relative_attention_max_distance=128, pad_token_id=0, eos_token_id=1,
-                              decoder_start_token_id=0, **facts)
+            config = config_of(facts)
             made = T5EncoderModel(config)
             random_weights(made, generator)
             half = save(folder, case, made, T5ForConditionalGeneration(config))
@@ -170,6 +180,16 @@ def main(folder):
                 {k: v.float() for k, v in half.items()}, strict=False)
             assert not unexpected and set(missing) <= {"encoder.embed_tokens.weight"}, missing
             tensors[f"{case}.half"] = upcast(tensors["ids"], tensors["mask"]).last_hidden_state
+
+        for case, facts in PUBLISHED.items():  # stored in bfloat16, computed in float32
+            model = T5EncoderModel(config_of(facts)).eval()
+            random_weights(model, generator)
+            stored = {k: v.to(torch.bfloat16) for k, v in model.state_dict().items()}
+            stored.pop("encoder.embed_tokens.weight", None)
+            save_file(stored, folder / f"{case}.block.safetensors")
+            for parameter in model.parameters():
+                parameter.data = parameter.data.to(torch.bfloat16).float()
+            tensors[f"{case}.block"] = model(tensors["ids"][:8], tensors["mask"][:8]).last_hidden_state
 
         # The published totals, without memory for the values.
         for name, size in {"small": (512, 64, 2048, 8, 6, "relu"),

@@ -252,6 +252,26 @@ TEST_CASE("t5 reference: hidden states agree to 1e-4 from every form of the file
   }
 }
 
+TEST_CASE("t5 reference: a block of published width, stored in bfloat16, agrees to 1e-4") {
+  const auto block = [](T5Shape shape) {
+    shape.layers = 1;
+    shape.vocabulary = 640;
+    return shape;
+  };
+  for (const Case& which :
+       {Case{"xl", block(t5_shapes::v11_xl)}, Case{"b3", block(t5_shapes::b3)}}) {
+    const WeightsFile file{folder() / (which.name + ".block.safetensors")};
+    REQUIRE(file.dtype("shared.weight") == DType::BF16);
+    for (const BlockPath path : {BlockPath::automatic, BlockPath::operators}) {
+      INFO(which.name);
+      const T5Network read{file, which.shape, at::kCPU, path};
+      CHECK(relative(read.last_hidden_state(expected("ids").slice(0, 0, 8),
+                                            expected("mask").slice(0, 0, 8)),
+                     expected(which.name + ".block")) < 1e-4);
+    }
+  }
+}
+
 TEST_CASE("t5 reference: buckets of relative positions and totals are transformers' own") {
   const Tensor distances = expected("distances");
   const Tensor buckets = expected("buckets");
