@@ -36,6 +36,7 @@
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/encoders/clip_encoder.hpp>
 #include <d2c/encoders/clip_text_encoder.hpp>
+#include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/dinov2_encoder.hpp>
 #include <d2c/encoders/dinov3_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
@@ -87,10 +88,10 @@ void check_encoder_of(std::string_view key, const std::string& configured,
     } else {
       const auto expect_file = [&](std::string_view place, const std::string& path,
                                    const std::string& what) {
-        if (!std::filesystem::is_regular_file(path)) {
-          problems.add(std::string(place),
-                       "expected " + what + " of " + std::string(Tag::name) + ", found " +
-                           (path.empty() ? std::string("no path") : "no file \"" + path + "\""));
+        if (const std::string problem =
+                configured_file_problem(path, what + " of " + std::string(Tag::name));
+            !problem.empty()) {
+          problems.add(std::string(place), problem);
         }
       };
       expect_file(key, configured, "the file with the weights");

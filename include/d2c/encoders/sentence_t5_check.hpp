@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/sentence_t5_files.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -64,17 +66,21 @@ void check_sentence_t5_files(std::string_view name, const std::filesystem::path&
   const auto add = [&](const std::string& what) { problems.add("[attach] text_weights", what); };
   const auto settings = [&](const std::filesystem::path& path, const std::string& wanted,
                             bool (*fits)(const nlohmann::json&)) {
-    if (!std::filesystem::is_regular_file(path)) {
+    if (!is_file(path)) {
       add("expected the published folder of " + std::string(name) + ", found no file \"" +
           path.string() + "\"");
-    } else if (!fits(detail::sentence_settings(path))) {
-      add(path.string() + ": expected " + wanted + ", found other settings");
+      return;
     }
+    problems.check("[attach] text_weights", [&] {
+      if (!fits(detail::sentence_settings(path))) {
+        throw InputError(path.string() + ": expected " + wanted + ", found other settings");
+      }
+    });
   };
   settings(files.pooling, "the mean over the tokens of a text", detail::pools_by_mean);
   settings(files.dense_settings, "a dense layer without bias and activation",
            detail::is_plain_matrix);
-  if (!std::filesystem::is_regular_file(files.dense)) {
+  if (!is_file(files.dense)) {
     add("expected the published folder of " + std::string(name) +
         ", found neither model.safetensors nor pytorch_model.bin in \"" +
         files.dense.parent_path().string() + "\"");

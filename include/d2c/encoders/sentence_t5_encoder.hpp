@@ -24,6 +24,7 @@
 #include <d2c/encoders/t5_network.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -121,12 +122,11 @@ template <class = Once>
 void check_sentence_t5(std::string_view name, const T5Shape& shape, std::int64_t width,
                        const AttachConfig& config, Problems& problems) {
   check_t5_files(name, shape, config, problems);
-  if (!std::filesystem::is_regular_file(config.text_weights)) {
+  if (!is_file(config.text_weights)) {
     return;
   }
   check_sentence_t5_files(name, config.text_weights, problems);
-  if (const auto dense = SentenceT5Files{config.text_weights}.dense;
-      std::filesystem::is_regular_file(dense)) {
+  if (const auto dense = SentenceT5Files{config.text_weights}.dense; is_file(dense)) {
     problems.check("[attach] text_weights",
                    [&] { SentenceT5Encoder::require_dense(WeightsFile{dense}, shape, width); });
   }

@@ -3,7 +3,8 @@
 
 #include <array>
 #include <filesystem>
-#include <system_error>
+
+#include <d2c/io/is_file.hpp>
 
 namespace d2c {
 
@@ -19,8 +20,7 @@ struct SentenceT5Files {
       : pooling{weights.parent_path() / "1_Pooling" / "config.json"},
         dense_settings{weights.parent_path() / "2_Dense" / "config.json"},
         dense{weights.parent_path() / "2_Dense" / "model.safetensors"} {
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(dense, ignored)) {
+    if (!is_file(dense)) {
       dense.replace_filename("pytorch_model.bin");
     }
   }

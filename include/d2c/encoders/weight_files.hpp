@@ -13,6 +13,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/io/is_file.hpp>
 
 namespace d2c {
 
@@ -49,7 +50,7 @@ inline std::vector<std::filesystem::path> python_package_folders() {
 template <class = Once>
 std::filesystem::path find_weight_file(const PackagedFile& file, const std::string& configured) {
   if (!configured.empty()) {
-    if (!std::filesystem::is_regular_file(configured)) {
+    if (!is_file(configured)) {
       throw InputError(std::string{file.key} + " = \"" + configured + "\": expected a file with " +
                        std::string{file.what} + ", found none");
     }
@@ -58,7 +59,7 @@ std::filesystem::path find_weight_file(const PackagedFile& file, const std::stri
   std::string searched;
   for (const auto& folder : python_package_folders()) {
     const auto path = folder / file.path;
-    if (std::filesystem::is_regular_file(path)) {
+    if (is_file(path)) {
       return path;
     }
     searched += (searched.empty() ? "" : " and ") + folder.string();

@@ -13,6 +13,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/shard_index.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -120,7 +121,7 @@ private:
     };
     files_ = {index.path()};
     for (const std::filesystem::path& shard : index.shards()) {
-      if (!std::filesystem::is_regular_file(shard)) {
+      if (!is_file(shard)) {
         note("no file " + shard.filename().string());
         continue;
       }
