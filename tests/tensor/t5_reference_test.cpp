@@ -371,7 +371,14 @@ TEST_CASE("t5: each missing, unexpected and mis-shaped tensor stands in one sent
   weights["encoder.embed_tokens.weight"] = at::zeros({3, 48});
   refused("mis-shaped encoder.embed_tokens.weight, expected [640, 48], found [3, 48]");
   weights.erase("encoder.embed_tokens.weight");
+  // The name of the decoder serves where it alone is left.
+  weights["decoder.embed_tokens.weight"] = weights["shared.weight"];
   weights.erase("shared.weight");
+  save_tensors(file, {weights.begin(), weights.end()});
+  const T5Network read{WeightsFile{file}, relu_shape};
+  CHECK(relative(read.last_hidden_state(expected("ids"), expected("mask")),
+                 expected("relu.states")) < 1e-4);
+  weights.erase("decoder.embed_tokens.weight");
   refused("missing shared.weight [640, 48]");
 
   // The check says it before anything runs, and all of it.

@@ -154,9 +154,13 @@ private:
   }
 
   static std::string_view embedding_name(const WeightsFile& file) {
-    return file.has(T5Names::embedding) || !file.has(T5Names::embedding_alias)
-               ? T5Names::embedding
-               : T5Names::embedding_alias;
+    for (const std::string_view name :
+         {T5Names::embedding, T5Names::embedding_alias, T5Names::embedding_of_decoder}) {
+      if (file.has(name)) {
+        return name;
+      }
+    }
+    return T5Names::embedding;
   }
 
   /// Both names mean one tensor, so two different ones are no T5.

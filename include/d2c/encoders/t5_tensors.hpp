@@ -67,6 +67,8 @@ struct T5Names {
   static constexpr std::string_view embedding = "shared.weight";
   /// The same tensor once more, or alone.
   static constexpr std::string_view embedding_alias = "encoder.embed_tokens.weight";
+  /// Once more in a whole model; some converters kept this one of the three.
+  static constexpr std::string_view embedding_of_decoder = "decoder.embed_tokens.weight";
   static constexpr std::string_view last_norm = "encoder.final_layer_norm.weight";
   static constexpr std::string_view position_bias =
       "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
