@@ -39,7 +39,9 @@ std::string names(const std::vector<NamedMetric>& metrics) {
 TEST_CASE("metric choice: defaults are what each evaluator prints, in the order of the table") {
   CHECK(names(chosen_metrics({}, EvaluatorConvention::adm)) == "fid sfid is precision recall ");
   CHECK(names(chosen_metrics({}, EvaluatorConvention::torch_fidelity)) ==
-        "fid is precision recall kid ");
+        "fid is kid "); // its default precision and recall are on VGG-16
+  CHECK(names(chosen_metrics({"recall", "precision"}, EvaluatorConvention::torch_fidelity)) ==
+        "precision recall ");
   CHECK(names(chosen_metrics({}, EvaluatorConvention::pytorch_fid)) == "fid ");
   CHECK(names(chosen_metrics({"copies", "kid", "fid", "kid"}, EvaluatorConvention::adm)) ==
         "fid kid copies ");

@@ -12,6 +12,7 @@ import pytorch_fid.fid_score
 import pytorch_fid.inception
 import torch
 import torch.nn.functional as F
+import torch_fidelity
 import torchvision
 from PIL import Image
 from safetensors.torch import save_file
@@ -178,6 +179,16 @@ def main(folder):
         activations = pytorch_fid.fid_score.get_activations(files, model, BATCH, num_workers=0)
         out[f"{name}.half_pixel"] = torch.from_numpy(activations).float()
         moments += [activations.mean(0), np.cov(activations, rowvar=False)]
+    # torch-fidelity as its users call it, all of it in float32. Its prc is on VGG-16 unless the network
+    # is named.
+    call = torch_fidelity.calculate_metrics(
+        input1=str(folder / "samples"), input2=str(folder / "reference"), cuda=False, batch_size=BATCH,
+        isc=True, fid=True, kid=True, prc=True, feature_extractor="inception-v3-compat",
+        feature_extractor_weights_path=str(path), cache=False, **KID)
+    for name, key in (("isc", "inception_score_mean"), ("fid", "frechet_inception_distance"),
+                      ("kid", "kernel_inception_distance_mean"), ("precision", "precision"),
+                      ("recall", "recall")):
+        out[f"call.{name}"] = torch.tensor([call[key]], dtype=torch.float64)
     out["pytorch_fid"] = torch.tensor(
         [float(pytorch_fid.fid_score.calculate_frechet_distance(*moments))], dtype=torch.float64)
 

@@ -1,6 +1,7 @@
 // Oracles: torch-fidelity and pytorch-fid on seeded weights in the published layout and the same
 // images, and numpy, run by tests/reference/inception.py.
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -149,6 +150,25 @@ TEST_CASE("inception reference: FID, sFID, Inception score and KID agree with to
   CHECK(found("kid") == Approx(number("kid")).epsilon(1e-4));
   CHECK(found("kid_deviation") == Approx(number("kid", 1)).epsilon(1e-3));
   CHECK(found("kid") == Approx(number("kid.float")).epsilon(1e-2)); // its sums are in float32
+}
+
+TEST_CASE(
+    "inception reference: a call of torch-fidelity that names Inception gives these numbers") {
+  const auto& sets = judged<InceptionV3<>>();
+  Judgement out;
+  measure(FID{}, sets, config(), out);
+  measure(ShuffledInceptionScore{}, sets, config(), out);
+  measure(KID{}, sets, config(), out);
+  measure(PrecisionRecall<InceptionV3<>>{}, sets, config(), out);
+  const auto found = [&](const char* name) { return out.numbers.at(name).get<double>(); };
+  CHECK(found("fid") == Approx(number("call.fid")).epsilon(1e-4));
+  CHECK(found("shuffled_inception_score") == Approx(number("call.isc")).epsilon(1e-4));
+  CHECK(found("kid") == Approx(number("call.kid")).epsilon(1e-2)); // its sums are in float32
+  // Shares of 60 and 52 images, which it has as float32: the counts are the same.
+  CHECK(std::lround(60 * found("precision")) == std::lround(60 * number("call.precision")));
+  CHECK(std::lround(52 * found("recall")) == std::lround(52 * number("call.recall")));
+  CHECK(found("precision") == Approx(number("call.precision")).epsilon(1e-6));
+  CHECK(found("recall") == Approx(number("call.recall")).epsilon(1e-6));
 }
 
 TEST_CASE("inception reference: the half-pixel FID agrees with pytorch-fid") {

@@ -31,7 +31,9 @@ struct NamedMetric {
 };
 
 /// All of them, in the order of tables. Those that no evaluator but their authors' computes count
-/// as defined everywhere; under ADM's convention nothing is refused.
+/// as defined everywhere; under ADM's convention nothing is refused. Precision and recall here are
+/// on Inception-v3: torch-fidelity's with prc=True and feature_extractor='inception-v3-compat'.
+/// Without that argument it takes them on VGG-16, which is another number.
 inline constexpr std::array<NamedMetric, 10> named_metrics = {{
     {"fid", JudgedBy::inception, {.moments = true}, false, true, true},
     {"sfid", JudgedBy::inception, {.spatial = true}, false, false, false},
@@ -46,8 +48,8 @@ inline constexpr std::array<NamedMetric, 10> named_metrics = {{
 }};
 
 /// The metrics of these names in the order above, each once; without names those that the
-/// convention's evaluator prints. Throws InputError for a name that is none, or one that the
-/// convention does not define.
+/// convention's evaluator prints by default and that are here. Throws InputError for a name that is
+/// none, or one that the convention does not define.
 inline std::vector<NamedMetric> chosen_metrics(std::vector<std::string> names,
                                                EvaluatorConvention convention) {
   if (names.empty()) {
@@ -56,7 +58,7 @@ inline std::vector<NamedMetric> chosen_metrics(std::vector<std::string> names,
       names = {"fid", "sfid", "is", "precision", "recall"};
       break;
     case EvaluatorConvention::torch_fidelity:
-      names = {"fid", "is", "precision", "recall", "kid"};
+      names = {"fid", "is", "kid"};
       break;
     case EvaluatorConvention::pytorch_fid:
       names = {"fid"};
