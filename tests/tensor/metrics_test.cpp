@@ -10,6 +10,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/evaluate/feature_statistics.hpp>
 #include <d2c/evaluate/frechet_distance.hpp>
+#include <d2c/evaluate/manifold_density.hpp>
 #include <d2c/evaluate/manifold_overlap.hpp>
 #include <d2c/evaluate/near_copies.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -124,15 +125,67 @@ TEST_CASE("copies: an empty set or a percentile outside 0..100 is refused in one
   CHECK_THROWS_WITH(near_copies(some, some, some, 101), Contains("between 0 and 100"));
 }
 
-TEST_CASE("distances: tiles cover every row once") {
-  const Tensor rows = at::arange(40000, at::kFloat).view({-1, 1});
-  std::int64_t next = 0;
-  for_each_distance_tile(rows, rows.slice(0, 0, 4000), [&](std::int64_t begin, const Tensor& tile) {
-    CHECK(begin == next);
-    CHECK(tile.size(1) == 4000);
-    CHECK(tile[0][0].item<float>() ==
-          Approx(static_cast<double>(begin) * static_cast<double>(begin)));
-    next = begin + tile.size(0);
-  });
-  CHECK(next == 40000);
+TEST_CASE("distances: tiles cover every pair once, and no tile is larger than it may be") {
+  // |i - j|^2 of small integers is exact in any order of sums.
+  const Tensor rows = at::arange(9000, at::kFloat).remainder(97).view({-1, 1});
+  const Tensor columns = at::arange(5000, at::kFloat).remainder(89).view({-1, 1});
+  const Tensor seen = at::zeros({9000, 5000}, at::kByte);
+  bool exact = true;
+  int tiles = 0;
+  for_each_distance_tile(
+      rows, columns, [&](std::int64_t row, std::int64_t column, const Tensor& tile) {
+        const Tensor here = rows.slice(0, row, row + tile.size(0));
+        const Tensor there = columns.slice(0, column, column + tile.size(1));
+        exact = exact && at::equal(tile, (here - there.t()).square());
+        seen.slice(0, row, row + tile.size(0)).slice(1, column, column + tile.size(1)).add_(1);
+        CHECK(tile.numel() <= (1 << 24));
+        ++tiles;
+      });
+  CHECK(exact);
+  CHECK(tiles == 6); // boundaries in both directions
+  CHECK(seen.min().item<int>() == 1);
+  CHECK(seen.max().item<int>() == 1);
+}
+
+TEST_CASE("distances: boundaries of tiles in both directions change no metric") {
+  // Small integers again, so that distances are exact; against the whole matrix in one piece.
+  at::manual_seed(3);
+  const Tensor real = at::randint(0, 40, {4500, 3}).to(at::kFloat);
+  const Tensor made = at::randint(3, 44, {4300, 3}).to(at::kFloat);
+  const auto whole = [](const Tensor& first, const Tensor& second) {
+    return (first.unsqueeze(1) - second.unsqueeze(0)).square().sum(2);
+  };
+  const auto radii = [&](const Tensor& points, std::int64_t k) {
+    return std::get<0>(whole(points, points).sort(1)).select(1, k);
+  };
+  const auto share = [](const Tensor& found) {
+    return found.to(at::kDouble).mean().item<double>();
+  };
+  const Tensor between = whole(made, real);
+  const Tensor real_radii = radii(real, 3);
+  CHECK(at::equal(manifold_radii(real, 3), real_radii));
+  const ManifoldOverlap overlap = manifold_overlap(real, made, 3);
+  CHECK(overlap.precision == share((between <= real_radii).any(1)));
+  CHECK(overlap.recall == share((between <= radii(made, 3).unsqueeze(1)).any(0)));
+  CHECK(overlap.precision > 0.1);
+  CHECK(overlap.precision < 0.9);
+  const ManifoldDensity density = manifold_density(real, made, 3);
+  const Tensor inside = between < real_radii;
+  CHECK(density.density == Approx(share(inside) * 4500 / 3).epsilon(1e-12));
+  CHECK(density.coverage == share(inside.any(0)));
+  const NearestRows nearest = nearest_rows(made, real);
+  CHECK(at::equal(nearest.distance, std::get<0>(between.min(1)).sqrt()));
+  CHECK(
+      at::equal(between.gather(1, nearest.index.unsqueeze(1)).squeeze(1).sqrt(), nearest.distance));
+  Tensor others = whole(real, real);
+  others.diagonal().fill_(std::numeric_limits<float>::infinity());
+  CHECK(at::equal(nearest_other_rows(real).distance, std::get<0>(others.min(1)).sqrt()));
+}
+
+TEST_CASE("distances: more neighbours than a tile is wide") {
+  const Tensor points = at::arange(4200, at::kFloat).view({-1, 1});
+  const Tensor radii = manifold_radii(points, 4199); // the farthest other point
+  CHECK(radii[0].item<float>() == 4199.0F * 4199.0F);
+  CHECK(radii[4199].item<float>() == 4199.0F * 4199.0F);
+  CHECK(radii[2100].item<float>() == 2100.0F * 2100.0F);
 }

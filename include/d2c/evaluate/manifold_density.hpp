@@ -42,11 +42,12 @@ ManifoldDensity manifold_density(const Tensor& reference, const Tensor& samples,
   const Tensor made = samples.to(at::kFloat);
   const Tensor radii = manifold_radii(real, k);
   std::int64_t balls = 0;
-  Tensor covered = at::zeros({real.size(0)}, real.options().dtype(at::kBool));
-  for_each_distance_tile(made, real, [&](std::int64_t, const Tensor& tile) {
-    const Tensor inside = tile < radii;
+  const Tensor covered = at::zeros({real.size(0)}, real.options().dtype(at::kBool));
+  for_each_distance_tile(made, real, [&](std::int64_t, std::int64_t column, const Tensor& tile) {
+    const std::int64_t end = column + tile.size(1);
+    const Tensor inside = tile < radii.slice(0, column, end);
     balls += inside.sum().item<std::int64_t>();
-    covered.logical_or_(inside.any(0));
+    covered.slice(0, column, end).logical_or_(inside.any(0));
   });
   return {static_cast<double>(balls) / static_cast<double>(k) / static_cast<double>(made.size(0)),
           static_cast<double>(covered.sum().item<std::int64_t>()) /

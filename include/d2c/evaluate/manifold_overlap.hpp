@@ -2,6 +2,7 @@
 /// Improved precision and recall of Kynkaanniemi et al. 2019: the overlap of two sets of features,
 /// each drawn as balls around its points.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -23,11 +24,19 @@ struct ManifoldOverlap {
 /// neighbour, which is entry k of the ascending distances with the point itself (at 0) as entry 0.
 inline Tensor manifold_radii(const Tensor& points, std::int64_t k) {
   std::vector<Tensor> radii;
-  for_each_distance_tile(points, points, [&](std::int64_t begin, Tensor tile) {
+  Tensor least; // the k + 1 least distances of some rows to the columns so far
+  for_each_distance_tile(points, points, [&](std::int64_t row, std::int64_t column, Tensor tile) {
     // The expansion leaves rounding where the distance to itself is 0; it must not look like a
     // neighbour.
-    tile.diagonal(begin).zero_();
-    radii.push_back(std::get<0>(tile.topk(k + 1, 1, /*largest=*/false)).select(1, k));
+    tile.diagonal(row - column).zero_();
+    const Tensor near = std::get<0>(tile.topk(std::min(k + 1, tile.size(1)), 1, /*largest=*/false));
+    least = column == 0 ? near : at::cat({least, near}, 1);
+    if (least.size(1) > k + 1) {
+      least = std::get<0>(least.topk(k + 1, 1, /*largest=*/false));
+    }
+    if (column + tile.size(1) == points.size(0)) {
+      radii.push_back(std::get<0>(least.max(1)));
+    }
   });
   return at::cat(radii);
 }
@@ -55,16 +64,24 @@ ManifoldOverlap manifold_overlap(const Tensor& reference, const Tensor& samples,
   const Tensor made = samples.to(at::kFloat);
   const Tensor real_radii = manifold_radii(real, k);
   const Tensor made_radii = manifold_radii(made, k);
-  std::int64_t inside = 0;
-  Tensor covered = at::zeros({real.size(0)}, real.options().dtype(at::kBool));
-  for_each_distance_tile(made, real, [&](std::int64_t begin, const Tensor& tile) {
-    inside += (tile <= real_radii).any(1).sum().item<std::int64_t>();
-    const Tensor radii = made_radii.slice(0, begin, begin + tile.size(0)).unsqueeze(1);
-    covered.logical_or_((tile <= radii).any(0));
-  });
-  return {static_cast<double>(inside) / static_cast<double>(made.size(0)),
-          static_cast<double>(covered.sum().item<std::int64_t>()) /
-              static_cast<double>(real.size(0))};
+  const Tensor inside = at::zeros({made.size(0)}, made.options().dtype(at::kBool));
+  const Tensor covered = at::zeros({real.size(0)}, real.options().dtype(at::kBool));
+  for_each_distance_tile(
+      made, real, [&](std::int64_t row, std::int64_t column, const Tensor& tile) {
+        const auto of_rows = [&](const Tensor& all) {
+          return all.slice(0, row, row + tile.size(0));
+        };
+        const auto of_columns = [&](const Tensor& all) {
+          return all.slice(0, column, column + tile.size(1));
+        };
+        of_rows(inside).logical_or_((tile <= of_columns(real_radii)).any(1));
+        of_columns(covered).logical_or_((tile <= of_rows(made_radii).unsqueeze(1)).any(0));
+      });
+  const auto share = [](const Tensor& found) {
+    return static_cast<double>(found.sum().item<std::int64_t>()) /
+           static_cast<double>(found.size(0));
+  };
+  return {share(inside), share(covered)};
 }
 D2C_COMPILED_ONCE(ManifoldOverlap manifold_overlap<>(const Tensor&, const Tensor&, std::int64_t))
 

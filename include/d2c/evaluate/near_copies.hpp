@@ -2,10 +2,10 @@
 /// Do samples copy the images they were trained on? Nearest neighbours in a feature space, and how
 /// unusually near they are.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
@@ -21,35 +21,49 @@ struct NearestRows {
   Tensor index;
 };
 
-/// For every row of `rows` [n, D] the nearest row of `columns` [m, D]; of equal ones some.
+namespace detail {
+
+/// For every row of `rows` [n, D] the nearest row of `columns` [m, D], m > 0; where both are the
+/// same set, `others` leaves a row itself out.
+inline NearestRows nearest(const Tensor& rows, const Tensor& columns, bool others) {
+  constexpr std::int64_t at_once = 4096;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const Tensor least = at::full({rows.size(0)}, infinity, rows.options());
+  const Tensor index = at::zeros({rows.size(0)}, rows.options().dtype(at::kLong));
+  for_each_distance_tile(rows, columns, [&](std::int64_t row, std::int64_t column, Tensor tile) {
+    if (others) {
+      tile.diagonal(row - column).fill_(infinity);
+    }
+    const auto [distance, place] = tile.min(1);
+    Tensor least_here = least.slice(0, row, row + tile.size(0));
+    Tensor index_here = index.slice(0, row, row + tile.size(0));
+    index_here.copy_(at::where(distance < least_here, place + column, index_here));
+    least_here.copy_(at::minimum(distance, least_here));
+  });
+  // Once more by differences: the expansion has no digits left for a true copy.
+  const Tensor exact = at::empty({rows.size(0)}, rows.options());
+  for (std::int64_t begin = 0; begin < rows.size(0); begin += at_once) {
+    const std::int64_t end = std::min(begin + at_once, rows.size(0));
+    const Tensor gap =
+        rows.slice(0, begin, end) - columns.index_select(0, index.slice(0, begin, end));
+    exact.slice(0, begin, end).copy_(gap.square().sum(1).sqrt());
+  }
+  return {exact, index};
+}
+
+} // namespace detail
+
+/// For every row of `rows` [n, D] the nearest row of `columns` [m, D], m > 0; of equal ones some.
 template <class = Once>
 NearestRows nearest_rows(const Tensor& rows, const Tensor& columns) {
-  std::vector<Tensor> distances;
-  std::vector<Tensor> indices;
-  for_each_distance_tile(rows, columns, [&](std::int64_t begin, const Tensor& tile) {
-    const Tensor index = std::get<1>(tile.min(1));
-    // Once more by differences: the expansion has no digits left for a true copy.
-    const Tensor gap = rows.slice(0, begin, begin + tile.size(0)) - columns.index_select(0, index);
-    distances.push_back(gap.square().sum(1).sqrt());
-    indices.push_back(index);
-  });
-  return {at::cat(distances), at::cat(indices)};
+  return detail::nearest(rows, columns, false);
 }
 D2C_COMPILED_ONCE(NearestRows nearest_rows<>(const Tensor&, const Tensor&))
 
 /// For every row of `rows` [n, D] the nearest other row; n is at least 2.
 template <class = Once>
 NearestRows nearest_other_rows(const Tensor& rows) {
-  std::vector<Tensor> distances;
-  std::vector<Tensor> indices;
-  for_each_distance_tile(rows, rows, [&](std::int64_t begin, Tensor tile) {
-    tile.diagonal(begin).fill_(std::numeric_limits<float>::infinity());
-    const Tensor index = std::get<1>(tile.min(1));
-    const Tensor gap = rows.slice(0, begin, begin + tile.size(0)) - rows.index_select(0, index);
-    distances.push_back(gap.square().sum(1).sqrt());
-    indices.push_back(index);
-  });
-  return {at::cat(distances), at::cat(indices)};
+  return detail::nearest(rows, rows, true);
 }
 D2C_COMPILED_ONCE(NearestRows nearest_other_rows<>(const Tensor&))
 
