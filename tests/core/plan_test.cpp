@@ -182,6 +182,12 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   evaluate.frozen = {{FrozenNetwork::Use::judging, "network", "", "", {.operations = 5}}};
   CHECK(stage_cost(arm, evaluate, sections, images).frozen_operations ==
         (50 + 20 + 30) * 5 + 40.0 * 2048 * 2048 * 2048);
+  // Images pass by in batches: only features are kept of each.
+  ImageCounts many = images;
+  many.kept += 1e6;
+  CHECK(stage_cost(arm, evaluate, sections, many).memory_bytes -
+            stage_cost(arm, evaluate, sections, images).memory_bytes ==
+        1e6 * 4 * (2048 + 1008));
 
   // A scorer that is loaded is not trained: each image is encoded once, scored in every column.
   StageNode score = node("score");

@@ -1,6 +1,7 @@
 // The evaluating stage end to end with a feature network of the test's own: features are pixels, so
 // every number can be found by hand.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -338,6 +339,40 @@ TEST_CASE("evaluate: a pipeline that begins with a pack is judged against the pa
   fixture.context.artifacts.set(CondensedPack::name, fixture.folder / "select");
   run_stage(Judge{}, fixture.context);
   CHECK(fixture.metrics() == from_subset);
+}
+
+TEST_CASE("evaluate: latents of a pack are decoded a batch at a time") {
+  /// Latents x become images x + 1.
+  struct NextPixel : PixelsCodec {
+    mutable std::int64_t most = 0;
+
+    Tensor decode(const Tensor& latents) const override {
+      most = std::max(most, latents.size(0));
+      return (latents + 1).to(at::kByte);
+    }
+  } codec;
+
+  Fixture fixture;
+  run_stage(Judge{}, fixture.context);
+  const auto from_subset = fixture.metrics();
+  const std::string neighbours = d2c_test::content(fixture.context.out / "neighbours.safetensors");
+  std::filesystem::remove(fixture.folder / "select" / "subset.csv");
+  save_tensors(fixture.folder / "select" / PackFile::file_name,
+               {{"labels", at::zeros({3}, at::kLong)},
+                {"latents", at::tensor({-1.0F, 99.0F, 199.0F}).view({3, 1, 1, 1})}});
+  fixture.context.artifacts.set(CondensedPack::name, fixture.folder / "select");
+  StageContext context{.out = fixture.context.out,
+                       .artifacts = fixture.context.artifacts,
+                       .sections = fixture.sections,
+                       .facts = fixture.facts,
+                       .images = fixture.images,
+                       .codec = codec,
+                       .device = "cpu",
+                       .progress = fixture.progress};
+  run_stage(Judge{}, context);
+  CHECK(fixture.metrics() == from_subset);
+  CHECK(d2c_test::content(context.out / "neighbours.safetensors") == neighbours);
+  CHECK(codec.most == 2); // [evaluate] batch
 }
 
 TEST_CASE("evaluate: samples of another size are refused in one sentence") {

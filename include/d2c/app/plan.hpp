@@ -216,7 +216,7 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
   } else if (stage.kind() == "evaluate") {
     const double batch = static_cast<double>(sections.get<EvaluateConfig>().batch);
     const double all = images.held_out + images.kept + images.samples;
-    cost.memory_bytes = images.kept * pixels;
+    cost.memory_bytes = batch * pixels; // of each set a batch at a time
     if (stage.frozen.empty()) {
       cost.frozen_operations = -1;
       return cost;

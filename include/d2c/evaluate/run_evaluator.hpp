@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -46,23 +49,59 @@ namespace d2c {
 
 namespace detail {
 
-/// The images an evaluation compares, as uint8 [n, C, H, W].
-struct JudgedImages {
-  ImageSet held_out;
-  Tensor samples;
-  Tensor training;
+/// Images of one size, of which some at a time are in memory, as uint8 [end - begin, C, H, W].
+struct ImageStream {
+  std::int64_t size = 0;
+  std::function<Tensor(std::int64_t begin, std::int64_t end)> images_of;
 };
 
+/// The images an evaluation compares.
+struct JudgedImages {
+  ImageSet held_out;
+  Tensor samples; ///< mapped
+  ImageStream training;
+};
+
+/// A copy of the rows begin ... end of a stored tensor; no others are read.
+inline Tensor stored_rows(const SafetensorsFile& file, const std::string& name, std::int64_t begin,
+                          std::int64_t end) {
+  const SafetensorsEntry& entry = file.entry(name);
+  std::vector<std::int64_t> shape = entry.shape;
+  shape.at(0) = end - begin;
+  const Tensor rows = at::empty(shape, scalar_type_of(entry.dtype));
+  if (rows.numel() > 0) {
+    const std::size_t row = rows.nbytes() / static_cast<std::size_t>(end - begin);
+    std::memcpy(rows.data_ptr(), entry.bytes.data() + static_cast<std::size_t>(begin) * row,
+                rows.nbytes());
+  }
+  return rows;
+}
+
 /// The images the denoiser learned from: the rows of subset.csv, or in a pipeline that begins with
-/// a condensed pack those in the pack.
-inline Tensor training_images(const StageContext& context) {
+/// a condensed pack those in the pack, decoded when they are asked for.
+inline ImageStream training_images(const StageContext& context) {
   const std::filesystem::path& chosen = context.artifacts.at<Subset>();
   if (context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen) {
     const PackFile pack{chosen};
-    return pack.has_images() ? pack.tensor("images") : context.codec.decode(pack.tensor("latents"));
+    const auto file = std::make_shared<const SafetensorsFile>(pack.path());
+    if (pack.has_images()) {
+      return {pack.size(), [file](std::int64_t begin, std::int64_t end) {
+                return stored_rows(*file, "images", begin, end);
+              }};
+    }
+    return {pack.size(), [file, &codec = context.codec](std::int64_t begin, std::int64_t end) {
+              return codec.decode(stored_rows(*file, "latents", begin, end));
+            }};
   }
-  const ImageSet images = context.images(Split::train);
-  return image_tensor(images, subset_indices(chosen / "subset.csv", images));
+  const auto images = std::make_shared<const ImageSet>(context.images(Split::train));
+  const auto indices = std::make_shared<const std::vector<std::int64_t>>(
+      subset_indices(chosen / "subset.csv", *images));
+  return {static_cast<std::int64_t>(indices->size()),
+          [images, indices](std::int64_t begin, std::int64_t end) {
+            return image_tensor(*images,
+                                std::span(*indices).subspan(static_cast<std::size_t>(begin),
+                                                            static_cast<std::size_t>(end - begin)));
+          }};
 }
 
 /// The images of a file, mapped read-only: a batch is read when it is looked at, so many samples
@@ -87,11 +126,13 @@ JudgedImages judged_images(const StageContext& context) {
   if (context.section<EvaluateConfig>().reference.empty()) {
     images.held_out = context.images(Split::test);
   }
+  const Tensor first =
+      images.training.images_of(0, std::min<std::int64_t>(1, images.training.size));
   if (images.samples.scalar_type() != at::kByte || images.samples.dim() != 4 ||
-      images.samples.sizes().slice(1) != images.training.sizes().slice(1)) {
+      images.samples.sizes().slice(1) != first.sizes().slice(1)) {
     throw InputError(
         samples->path().string() + ": expected images of uint8 as large as the training images, " +
-        c10::str(images.training.sizes().slice(1)) + ", found " + c10::str(images.samples.sizes()));
+        c10::str(first.sizes().slice(1)) + ", found " + c10::str(images.samples.sizes()));
   }
   return images;
 }
@@ -124,8 +165,9 @@ JudgedFeatures judged_features(const FeatureExtractor& network, const std::strin
   }
   features.samples = set_features(network, images.samples, config.batch, "features of samples",
                                   context.progress, parts);
-  features.training = set_features(network, images.training, config.batch,
-                                   "features of training images", context.progress, parts);
+  features.training =
+      set_features_of(network, images.training.size, images.training.images_of, config.batch,
+                      "features of training images", context.progress, parts);
   return features;
 }
 D2C_COMPILED_ONCE(JudgedFeatures judged_features<>(const FeatureExtractor&, const std::string&,
@@ -138,8 +180,13 @@ inline void write_neighbours(const std::filesystem::path& path, const JudgedImag
   constexpr std::int64_t shown = 20;
   const Tensor order = nearest.distance.argsort().slice(0, 0, shown);
   const Tensor index = nearest.index.index_select(0, order);
+  std::vector<Tensor> found;
+  for (std::int64_t i = 0; i < index.size(0); ++i) {
+    const auto at = index[i].item<std::int64_t>();
+    found.push_back(images.training.images_of(at, at + 1));
+  }
   save_tensors(path, {{"samples", images.samples.index_select(0, order)},
-                      {"nearest", images.training.index_select(0, index)},
+                      {"nearest", at::cat(found)},
                       {"distances", nearest.distance.index_select(0, order)},
                       {"sample_index", order},
                       {"training_index", index},
@@ -182,7 +229,7 @@ void write_judgement(const JudgedImages& images, const Judgement& judgement,
                      StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   nlohmann::ordered_json numbers = judgement.numbers;
-  numbers["images"] = images.training.size(0);
+  numbers["images"] = images.training.size;
   numbers["samples"] = images.samples.size(0);
   if (config.reference.empty()) {
     numbers["held_out"] = images.held_out.size();
