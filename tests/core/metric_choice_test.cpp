@@ -76,6 +76,23 @@ TEST_CASE("feature parts: metrics of the library ask for one part, those of othe
   CHECK(feature_parts_of<KID>().of_every_image());
 }
 
+TEST_CASE("read sets: scores read samples alone, two-sample metrics no training images") {
+  const auto reads = []<class Metric>(Metric) {
+    constexpr ReadSets sets = read_sets_of<Metric>();
+    return std::string(sets.held_out ? "h" : "") + (sets.samples ? "s" : "") +
+           (sets.training ? "t" : "");
+  };
+  CHECK(reads(InceptionScore{}) == "s");
+  CHECK(reads(ShuffledInceptionScore{}) == "s");
+  CHECK(reads(KID{}) == "hs");
+  CHECK(reads(PrecisionRecall<InceptionV3<>>{}) == "hs");
+  CHECK(reads(DensityCoverage<InceptionV3<>>{}) == "hs");
+  CHECK(reads(FID{}) == "hst");
+  CHECK(reads(FDDINOv2{}) == "hst");
+  CHECK(reads(CopyAudit<EfficientNetLite0Pool>{}) == "hst");
+  CHECK(reads(test_metrics::Everything{}) == "hst");
+}
+
 TEST_CASE("FD-DINOv2: its metrics are policies of an evaluator under names of their own") {
   STATIC_REQUIRE(FeatureNetwork<DINOv2ClassToken<>>);
   STATIC_REQUIRE(MetricPolicy<FDDINOv2>);

@@ -78,6 +78,17 @@ inline void measure(MeanFeature, const d2c::JudgedFeatures& sets, const d2c::Eva
   out.numbers["mean"] = sets.samples.moments.mean[0].item<double>();
 }
 
+// One that looks at samples alone.
+struct SampleMean : MeanFeature {
+  static constexpr d2c::ReadSets reads{.held_out = false, .training = false};
+  static constexpr std::string_view name = "SampleMean";
+};
+
+inline void measure(SampleMean, const d2c::JudgedFeatures& sets, const d2c::EvaluateConfig&,
+                    d2c::Judgement& out) {
+  out.numbers["sample_mean"] = sets.samples.moments.mean[0].item<double>();
+}
+
 } // namespace test_features
 
 namespace {
@@ -339,6 +350,17 @@ TEST_CASE("evaluate: a pipeline that begins with a pack is judged against the pa
   fixture.context.artifacts.set(CondensedPack::name, fixture.folder / "select");
   run_stage(Judge{}, fixture.context);
   CHECK(fixture.metrics() == from_subset);
+}
+
+TEST_CASE("evaluate: only the sets that a metric reads go through the network") {
+  Fixture fixture;
+  run_stage(Evaluator<test_features::SampleMean>{}, fixture.context);
+  CHECK(test_features::extracted == 4);
+  CHECK(fixture.metrics().at("sample_mean").get<double>() == Approx(454 / 4.0));
+  run_stage(Evaluator<PrecisionRecall<FirstPixel>, test_features::SampleMean>{}, fixture.context);
+  CHECK(test_features::extracted == 4 + 5 + 4);
+  run_stage(Evaluator<FrechetDistance<FirstPixel>>{}, fixture.context);
+  CHECK(test_features::extracted == 4 + 5 + 4 + 5 + 4 + 3);
 }
 
 TEST_CASE("evaluate: latents of a pack are decoded a batch at a time") {

@@ -17,6 +17,7 @@ struct DensityCoverage {
   using role = roles::metric;
   using features = Features;
   static constexpr FeatureParts parts{.neighbours = true};
+  static constexpr ReadSets reads{.training = false};
   static constexpr auto text = "DensityCoverage<" + Features::text + ">";
   static constexpr std::string_view name = text;
 };

@@ -1,5 +1,5 @@
 #pragma once
-/// Which parts of an image's features a metric looks at, so that no others are kept.
+/// Which parts of the features of which images a metric looks at, so that no others are computed.
 
 #include <string>
 
@@ -33,6 +33,23 @@ constexpr FeatureParts feature_parts_of() {
     return Metric::parts;
   } else {
     return all_feature_parts;
+  }
+}
+
+/// The sets of images whose features a metric looks at.
+struct ReadSets {
+  bool held_out = true;
+  bool samples = true;
+  bool training = true;
+};
+
+/// Which sets a metric looks at: its member `reads`, or all of them if it has none.
+template <class Metric>
+constexpr ReadSets read_sets_of() {
+  if constexpr (requires { ReadSets{Metric::reads}; }) {
+    return Metric::reads;
+  } else {
+    return {};
   }
 }
 

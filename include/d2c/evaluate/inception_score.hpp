@@ -16,6 +16,7 @@ struct InceptionScore {
   using role = roles::metric;
   using features = InceptionV3<>;
   static constexpr FeatureParts parts{.logits = true};
+  static constexpr ReadSets reads{.held_out = false, .training = false};
   static constexpr std::string_view name = "InceptionScore";
 };
 
@@ -24,6 +25,7 @@ struct ShuffledInceptionScore {
   using role = roles::metric;
   using features = InceptionV3<>;
   static constexpr FeatureParts parts{.logits = true};
+  static constexpr ReadSets reads{.held_out = false, .training = false};
   static constexpr std::string_view name = "ShuffledInceptionScore";
 };
 

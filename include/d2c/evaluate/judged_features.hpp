@@ -21,7 +21,7 @@ struct SetFeatures {
   Tensor logits{};          ///< [n, classes]
 };
 
-/// The three sets, in the features of one network.
+/// The three sets, in the features of one network; one that no metric reads (ReadSets) is empty.
 struct JudgedFeatures {
   SetFeatures held_out; ///< the test split, or the archive of [evaluate] reference
   SetFeatures samples;

@@ -16,6 +16,7 @@ struct KID {
   using role = roles::metric;
   using features = InceptionV3<>;
   static constexpr FeatureParts parts{.neighbours = true};
+  static constexpr ReadSets reads{.training = false};
   static constexpr std::string_view name = "KID";
 };
 

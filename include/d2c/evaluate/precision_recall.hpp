@@ -17,6 +17,7 @@ struct PrecisionRecall {
   using role = roles::metric;
   using features = Features;
   static constexpr FeatureParts parts{.neighbours = true};
+  static constexpr ReadSets reads{.training = false};
   static constexpr auto text = "PrecisionRecall<" + Features::text + ">";
   static constexpr std::string_view name = text;
 };

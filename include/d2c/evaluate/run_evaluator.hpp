@@ -138,10 +138,17 @@ JudgedImages judged_images(const StageContext& context) {
 }
 D2C_COMPILED_ONCE(JudgedImages judged_images<>(const StageContext&))
 
+/// What the metrics on one feature network look at together, in each set.
+struct AskedParts {
+  FeatureParts held_out;
+  FeatureParts samples;
+  FeatureParts training;
+};
+
 template <class = Once>
-JudgedFeatures judged_features(const FeatureExtractor& network, const std::string& name,
-                               const FeatureParts& parts, const JudgedImages& images,
-                               StageContext& context) {
+SetFeatures held_out_features(const FeatureExtractor& network, const std::string& name,
+                              const FeatureParts& parts, const JudgedImages& images,
+                              StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
   const at::Device device = device_from(context.device);
   const std::string kept = name + " " + text_of(parts);
@@ -151,27 +158,44 @@ JudgedFeatures judged_features(const FeatureExtractor& network, const std::strin
           : features_key(kept, network.file(), config.resolution, hash_of_file(config.reference),
                          device);
   const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
-  JudgedFeatures features;
   if (auto stored = load_features(cache)) {
-    features.held_out = std::move(*stored);
-  } else {
-    const std::string task = "features of held-out images";
-    features.held_out =
-        config.reference.empty()
-            ? set_features(network, images.held_out, config.batch, task, context.progress, parts)
-            : set_features(network, ReferenceBatch{config.reference}, config.batch, task,
-                           context.progress, parts);
-    save_features(cache, features.held_out);
+    return *std::move(stored);
   }
-  features.samples = set_features(network, images.samples, config.batch, "features of samples",
-                                  context.progress, parts);
-  features.training =
-      set_features_of(network, images.training.size, images.training.images_of, config.batch,
-                      "features of training images", context.progress, parts);
+  const std::string task = "features of held-out images";
+  SetFeatures features =
+      config.reference.empty()
+          ? set_features(network, images.held_out, config.batch, task, context.progress, parts)
+          : set_features(network, ReferenceBatch{config.reference}, config.batch, task,
+                         context.progress, parts);
+  save_features(cache, features);
+  return features;
+}
+D2C_COMPILED_ONCE(SetFeatures held_out_features<>(const FeatureExtractor&, const std::string&,
+                                                  const FeatureParts&, const JudgedImages&,
+                                                  StageContext&))
+
+template <class = Once>
+JudgedFeatures judged_features(const FeatureExtractor& network, const std::string& name,
+                               const AskedParts& asked, const JudgedImages& images,
+                               StageContext& context) {
+  const std::int64_t batch = context.section<EvaluateConfig>().batch;
+  JudgedFeatures features;
+  if (asked.held_out != FeatureParts{}) {
+    features.held_out = held_out_features(network, name, asked.held_out, images, context);
+  }
+  if (asked.samples != FeatureParts{}) {
+    features.samples = set_features(network, images.samples, batch, "features of samples",
+                                    context.progress, asked.samples);
+  }
+  if (asked.training != FeatureParts{}) {
+    features.training =
+        set_features_of(network, images.training.size, images.training.images_of, batch,
+                        "features of training images", context.progress, asked.training);
+  }
   return features;
 }
 D2C_COMPILED_ONCE(JudgedFeatures judged_features<>(const FeatureExtractor&, const std::string&,
-                                                   const FeatureParts&, const JudgedImages&,
+                                                   const AskedParts&, const JudgedImages&,
                                                    StageContext&))
 
 /// The samples that come nearest to a training image, nearest first, with that image.
@@ -194,15 +218,20 @@ inline void write_neighbours(const std::filesystem::path& path, const JudgedImag
                       {"all_training_index", nearest.index}});
 }
 
-/// What the metrics on one feature network look at together.
 template <class Features, class... Metrics>
-constexpr FeatureParts parts_on() {
-  FeatureParts parts;
-  ((parts = std::is_same_v<typename Metrics::features, Features>
-                ? parts | feature_parts_of<Metrics>()
-                : parts),
-   ...);
-  return parts;
+constexpr AskedParts parts_on() {
+  AskedParts asked;
+  const auto add = [&]<class Metric>() {
+    if constexpr (std::is_same_v<typename Metric::features, Features>) {
+      constexpr FeatureParts parts = feature_parts_of<Metric>();
+      constexpr ReadSets reads = read_sets_of<Metric>();
+      asked.held_out = reads.held_out ? asked.held_out | parts : asked.held_out;
+      asked.samples = reads.samples ? asked.samples | parts : asked.samples;
+      asked.training = reads.training ? asked.training | parts : asked.training;
+    }
+  };
+  (add.template operator()<Metrics>(), ...);
+  return asked;
 }
 
 /// Metrics that share a feature network are measured together, so that it runs once.
