@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
+import pytorch_fid.fid_score
 from safetensors.torch import load_file
 
 
@@ -96,6 +96,21 @@ def main(program, references, scratch):
         assert sorted(written.files) == ["mu", "sigma"]
     same(judge(inception / "samples", file, *weights, *convention)["metrics"]["fid"],
          of_inception["pytorch_fid"], 1e-4)
+
+    # Moments stand for either set, as pytorch-fid reads them from a file in either place.
+    of_samples = scratch / "pytorch_fid_samples.npz"
+    judge(inception / "samples", *weights, *convention, "--write-reference", of_samples)
+    moments = []
+    for each in (of_samples, file):
+        with np.load(each) as written:
+            moments += [written["mu"], written["sigma"]]
+    expected = pytorch_fid.fid_score.calculate_frechet_distance(*moments)
+    same(expected, of_inception["pytorch_fid"], 1e-4)
+    for pair in ((of_samples, file), (of_samples, inception / "reference")):
+        same(judge(*pair, *weights, *convention)["metrics"]["fid"], expected, 1e-4)
+    done = subprocess.run([program, of_samples, inception / "reference", *map(str, weights),
+                           "--metrics", "precision"], capture_output=True, text=True)
+    assert done.returncode == 2 and "expected images (arr_0)" in done.stderr, done.stderr
 
     # DINOv2: FD-DINOv2 and the copies, with held-out images and without.
     weights = ["--dinov2", dinov2 / "dinov2.pth", "--copy-percentile", 20]

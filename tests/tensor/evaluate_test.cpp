@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,11 +40,15 @@ struct FirstPixel {
   static constexpr int width = 1;
 };
 
+inline constexpr d2c::PublishedMoments archived{d2c::InceptionResize::tensorflow, 1, 2};
+
 struct FirstPixelExtractor : d2c::FeatureExtractor {
   std::filesystem::path weights;
   bool published = false;
 
-  bool shares_published_moments() const override { return published; }
+  std::optional<d2c::PublishedMoments> published_moments() const override {
+    return published ? std::optional{archived} : std::nullopt;
+  }
 
   d2c::ImageFeatures extract(const Tensor& images) const override {
     extracted += static_cast<int>(images.size(0));

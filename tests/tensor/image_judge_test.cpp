@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch.hpp>
@@ -195,7 +196,7 @@ TEST_CASE("judged set: a folder is its images at any depth, in the order of thei
   CHECK(
       groups[1].select(1, 0).select(1, 0).select(1, 0).equal(at::tensor({10, 20, 30}, at::kByte)));
   CHECK(set.images(2, 3).front().equal(at::full({1, 3, 3, 4}, 20, at::kByte)));
-  CHECK_FALSE(set.moments());
+  CHECK_FALSE(set.archive());
 
   d2c_test::written(folder / "set/d.png", "GIF89a");
   const JudgedSet damaged{folder / "set"};
@@ -240,7 +241,11 @@ TEST_CASE("d2c-evaluate: what is wrong is said in a sentence before anything is 
           "--dinov2: expected a file with the DINOv2 weights (dinov2_vitl14_pretrain.pth), found "
           "no file \"w.pth\"");
   refused({set, moments, "--metrics", "precision"}, "moments.npz: expected images");
-  refused({moments, set, "--metrics", "fid"}, "moments.npz: expected images");
+  refused({moments, set, "--metrics", "is"}, "moments.npz: expected images");
+  for (const auto& sets : {std::pair{set, moments}, std::pair{moments, set}}) {
+    refused({sets.first, sets.second, "--metrics", "fid"},
+            "moments.npz: expected \"mu\" of 2048 features, as Inception-v3 has them, found 2");
+  }
   refused({set, set, "--metrics", "precision"},
           "--neighbours: expected sets of at least 4 images for this number, found 2 in");
   refused({set, set, "--metrics", "kid"},

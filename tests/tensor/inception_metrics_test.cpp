@@ -5,14 +5,18 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch.hpp>
 #include <scratch_folder.hpp>
 
 #include <d2c/core/problem.hpp>
+#include <d2c/evaluate/archive_parts.hpp>
 #include <d2c/evaluate/class_score.hpp>
 #include <d2c/evaluate/inception_v3_features.hpp>
 #include <d2c/evaluate/kernel_distance.hpp>
@@ -137,6 +141,69 @@ TEST_CASE("reference batch: parts may be missing, but not halves of them") {
   CHECK_THROWS_WITH(write_reference_batch(folder / "other.npz", moments, {}, 300, some),
                     Contains("images of one size"));
   CHECK_FALSE(std::filesystem::exists(folder / "other.npz"));
+}
+
+TEST_CASE("reference batch: moments that are not finite are refused") {
+  const d2c_test::ScratchFolder folder;
+  for (const std::string name : {"mu", "sigma"}) {
+    std::vector<double> mean = {1, 2};
+    std::vector<double> covariance = {1, 0, 0, 2};
+    (name == "mu" ? mean : covariance)[1] = std::numeric_limits<double>::infinity();
+    write_npz(folder / "batch.npz",
+              {{"mu", DType::F64, {2}, std::as_bytes(std::span(mean))},
+               {"sigma", DType::F64, {2, 2}, std::as_bytes(std::span(covariance))}});
+    CHECK_THROWS_WITH(ReferenceBatch{folder / "batch.npz"},
+                      Contains("batch.npz: expected finite numbers in \"" + name +
+                               "\", found a NaN or an infinity"));
+  }
+}
+
+TEST_CASE("archive parts: which moments serve which resize") {
+  const d2c_test::ScratchFolder folder;
+  const auto moments = [](int width) {
+    return FeatureMoments{at::zeros({width}, at::kDouble), at::eye(width, at::kDouble), 0};
+  };
+  const auto image = [](std::int64_t begin, std::int64_t end) {
+    return at::zeros({end - begin, 3, 2, 2}, at::kByte);
+  };
+  write_reference_batch(folder / "adm.npz", moments(4), moments(3), 5, image);
+  write_reference_batch(folder / "adm_moments.npz", moments(4), moments(3), 0, image);
+  write_reference_batch(folder / "alone.npz", moments(4), {}, 0, image);
+  const FeatureParts pooled{.moments = true};
+  const FeatureParts both{.moments = true, .spatial = true};
+  using Published = std::optional<PublishedMoments>;
+  const Published tensorflow{{InceptionResize::tensorflow, 4, 3}};
+  const Published half_pixel{{InceptionResize::half_pixel, 4, 3}};
+  const auto found = [&](const char* file, const Published& published, const FeatureParts& asked) {
+    const ArchiveParts parts = parts_of_archive(ReferenceBatch{folder / file}, published, asked);
+    return (parts.stored.moments.mean.defined() ? "stored moments " : "") +
+           std::string(parts.stored.spatial.mean.defined() ? "stored spatial " : "") +
+           "images: " + text_of(parts.of_images);
+  };
+  CHECK(found("adm.npz", tensorflow, both) == "stored moments stored spatial images: ");
+  CHECK(found("adm.npz", half_pixel, both) == "images: moments spatial");
+  CHECK(found("adm.npz", {}, both) == "images: moments spatial");
+  CHECK(found("adm.npz", tensorflow, both | FeatureParts{.neighbours = true}) ==
+        "stored moments stored spatial images: neighbours");
+  CHECK(found("adm.npz", tensorflow, pooled) == "stored moments images: ");
+  CHECK(found("adm_moments.npz", tensorflow, both) == "stored moments stored spatial images: ");
+  CHECK(found("alone.npz", tensorflow, pooled) == "stored moments images: ");
+  CHECK(found("alone.npz", half_pixel, pooled) == "stored moments images: ");
+  const auto refused = [&](const char* file, const Published& published, const FeatureParts& asked,
+                           const std::string& sentence) {
+    CHECK_THROWS_WITH(found(file, published, asked),
+                      (folder / file).string() + ": expected " + sentence);
+  };
+  refused("adm_moments.npz", half_pixel, pooled,
+          "images (arr_0) for the asked features (moments), found moments alone");
+  refused("alone.npz", tensorflow, both,
+          "images (arr_0) for the asked features (spatial), found moments alone");
+  refused("alone.npz", {}, pooled,
+          "images (arr_0) for the asked features (moments), found moments alone");
+  refused("adm.npz", Published{{InceptionResize::tensorflow, 2048, 3}}, pooled,
+          "\"mu\" of 2048 features, as Inception-v3 has them, found 4");
+  refused("adm.npz", Published{{InceptionResize::tensorflow, 4, 2023}}, both,
+          "\"mu_s\" of 2023 features, as Inception-v3 has them, found 3");
 }
 
 TEST_CASE("inception: features with spatial parts and class scores survive their cache") {

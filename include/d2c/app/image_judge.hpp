@@ -20,6 +20,8 @@
 #include <d2c/core/progress.hpp>
 #include <d2c/encoders/dinov2_shape_of.hpp>
 #include <d2c/encoders/inception_v3.hpp>
+#include <d2c/encoders/published_moments.hpp>
+#include <d2c/evaluate/archive_parts.hpp>
 #include <d2c/evaluate/class_score.hpp>
 #include <d2c/evaluate/dinov2_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
@@ -140,11 +142,11 @@ public:
   }
 
 private:
-  /// One role of a set of images: what is asked of its images, and their features.
+  /// One role of a set of images: what is asked of it, and its features.
   struct Role {
     FeatureParts asked;
-    FeatureParts from_images; ///< without what an archive stores
-    SetFeatures features;
+    FeatureParts of_images; ///< without what an archive stores
+    SetFeatures features;   ///< what an archive stores, then all
   };
 
   struct Judged {
@@ -194,22 +196,32 @@ private:
       role.asked = role.asked | FeatureParts{.moments = true, .spatial = !half_pixel()};
     }
     for (auto& [which, judged] : networks_) {
-      judged.samples.from_images = judged.samples.asked;
-      judged.held_out.from_images = judged.held_out.asked;
-      judged.reference.from_images = judged.reference.asked;
-      if (which == JudgedBy::inception && reference_) {
-        FeatureParts& parts = judged.reference.from_images;
-        parts.moments = parts.moments && !stored_moments(*reference_);
-        parts.spatial = parts.spatial && !stored_spatial(*reference_);
-      }
-      require_images(*samples_, judged.samples.from_images);
+      split(*samples_, which, judged.samples);
       if (reference_) {
-        require_images(*reference_, judged.reference.from_images);
+        split(*reference_, which, judged.reference);
       }
       if (held_out_) {
-        require_images(*held_out_, judged.held_out.from_images);
+        split(*held_out_, which, judged.held_out);
       }
     }
+  }
+
+  /// Takes from an archive what it stores of the asked features.
+  void split(const JudgedSet& set, JudgedBy network, Role& role) const {
+    role.of_images = role.asked;
+    if (set.archive()) {
+      ArchiveParts parts = parts_of_archive(*set.archive(), published(network), role.asked);
+      role.features = std::move(parts.stored);
+      role.of_images = parts.of_images;
+    }
+  }
+
+  [[nodiscard]] std::optional<PublishedMoments> published(JudgedBy network) const {
+    if (network != JudgedBy::inception) {
+      return {};
+    }
+    return half_pixel() ? InceptionV3<HalfPixelResize>::published_moments
+                        : InceptionV3<>::published_moments;
   }
 
   /// Refuses numbers of neighbours and subsets that the sets are too small for.
@@ -235,25 +247,6 @@ private:
   }
 
   [[nodiscard]] bool half_pixel() const { return convention_ == EvaluatorConvention::pytorch_fid; }
-
-  /// Moments in an archive with images or spatial moments are ADM's. pytorch-fid's own files have
-  /// `mu` and `sigma` alone.
-  [[nodiscard]] std::optional<FeatureMoments> stored_moments(const JudgedSet& set) const {
-    const bool of_pytorch_fid = set.size() == 0 && !set.spatial_moments();
-    return !half_pixel() || of_pytorch_fid ? set.moments() : std::nullopt;
-  }
-
-  [[nodiscard]] std::optional<FeatureMoments> stored_spatial(const JudgedSet& set) const {
-    return half_pixel() ? std::nullopt : set.spatial_moments();
-  }
-
-  static void require_images(const JudgedSet& set, const FeatureParts& parts) {
-    if (set.size() == 0 && parts != FeatureParts{}) {
-      throw InputError(set.path().string() + ": expected images for the asked features (" +
-                       text_of(parts) + "), found " +
-                       (set.moments() ? "other moments alone" : "none"));
-    }
-  }
 
   std::unique_ptr<FeatureExtractor> make_inception() {
     EvaluateConfig config;
@@ -289,7 +282,7 @@ private:
   void pass(const JudgedSet& set, Role Judged::*role, Progress& progress, const std::string& task) {
     std::vector<std::pair<Judged*, FeatureAccumulator>> running;
     for (auto& [which, judged] : networks_) {
-      const FeatureParts& parts = (judged.*role).from_images;
+      const FeatureParts& parts = (judged.*role).of_images;
       if (parts != FeatureParts{}) {
         running.emplace_back(&judged, FeatureAccumulator{parts, set.size()});
       }
@@ -308,13 +301,8 @@ private:
       progress.finish();
     }
     for (auto& [judged, features] : running) {
-      (judged->*role).features = features.finish();
-    }
-    const auto inception = networks_.find(JudgedBy::inception);
-    if (inception != networks_.end() && role == &Judged::reference) {
-      SetFeatures& found = inception->second.reference.features;
-      found.moments = stored_moments(set).value_or(found.moments);
-      found.spatial = stored_spatial(set).value_or(found.spatial);
+      SetFeatures& all = (judged->*role).features;
+      all = with_stored(features.finish(), all);
     }
   }
 

@@ -6,6 +6,7 @@
 
 #include <d2c/core/fixed_string.hpp>
 #include <d2c/encoders/inception_v3_resize.hpp>
+#include <d2c/encoders/published_moments.hpp>
 
 namespace d2c {
 
@@ -18,6 +19,8 @@ struct InceptionV3 {
   static constexpr auto text = "InceptionV3<" + Resize::text + ">";
   static constexpr std::string_view name = text;
   static constexpr int width = 2048;
+  static constexpr int spatial_width = 2023;
+  static constexpr PublishedMoments published_moments{Resize::rule, width, spatial_width};
 };
 
 } // namespace d2c

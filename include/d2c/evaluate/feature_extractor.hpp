@@ -2,7 +2,9 @@
 /// What every feature network can do, whatever it is: some vectors per image.
 
 #include <filesystem>
+#include <optional>
 
+#include <d2c/encoders/published_moments.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -24,8 +26,8 @@ public:
   /// Features of images [n, C, H, W] uint8 with C = 1 or 3; resizes and normalises by itself.
   [[nodiscard]] virtual ImageFeatures extract(const Tensor& images) const = 0;
 
-  /// Whether `mu` and `sigma` of ADM's reference batches are moments of these very features.
-  [[nodiscard]] virtual bool shares_published_moments() const { return false; }
+  /// The moments in archives that are those of these very features; nothing if there are none.
+  [[nodiscard]] virtual std::optional<PublishedMoments> published_moments() const { return {}; }
 
   /// The file it was read from, for names of caches and for manifests.
   [[nodiscard]] virtual std::filesystem::path file() const = 0;

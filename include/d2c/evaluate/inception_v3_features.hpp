@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <d2c/core/compiled_once.hpp>
@@ -32,8 +33,8 @@ public:
     return {pool, pool, found.spatial.to(at::kCPU), found.logits.to(at::kCPU)};
   }
 
-  [[nodiscard]] bool shares_published_moments() const override {
-    return resize_ == InceptionResize::tensorflow;
+  [[nodiscard]] std::optional<PublishedMoments> published_moments() const override {
+    return PublishedMoments{resize_, InceptionV3Network::width, InceptionV3Network::spatial_width};
   }
 
   [[nodiscard]] std::filesystem::path file() const override { return file_; }

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <d2c/core/error.hpp>
-#include <d2c/evaluate/feature_statistics.hpp>
 #include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/io/decoded_image.hpp>
 #include <d2c/io/image_decoder.hpp>
@@ -85,14 +84,8 @@ public:
     return groups;
   }
 
-  /// Moments stored in an archive, as ReferenceBatch has them.
-  [[nodiscard]] std::optional<FeatureMoments> moments() const {
-    return archive_ ? archive_->moments() : std::nullopt;
-  }
-
-  [[nodiscard]] std::optional<FeatureMoments> spatial_moments() const {
-    return archive_ ? archive_->spatial_moments() : std::nullopt;
-  }
+  /// The archive, or nothing for a folder.
+  [[nodiscard]] const std::optional<ReferenceBatch>& archive() const { return archive_; }
 
 private:
   void list_files() {

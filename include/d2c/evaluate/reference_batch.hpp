@@ -24,7 +24,7 @@ namespace d2c {
 /// An .npz file in the layout of ADM's evaluator, mapped: `arr_0` images uint8 [n, H, W, 3]; `mu`
 /// [2048] and `sigma` of the pooled, `mu_s` [2023] and `sigma_s` of the spatial features of
 /// Inception-v3, float32 or float64. Every part is optional, but mean and covariance come together.
-/// Throws InputError for another file, shape or type.
+/// Throws InputError for another file, shape or type, and for moments that are not finite.
 class ReferenceBatch {
 public:
   explicit ReferenceBatch(const std::filesystem::path& path)
@@ -111,6 +111,13 @@ private:
     FeatureMoments moments;
     moments.mean = read(mean, {});
     moments.covariance = read(covariance, {moments.mean.numel(), moments.mean.numel()});
+    for (const std::string& name : {mean, covariance}) {
+      const Tensor& values = name == mean ? moments.mean : moments.covariance;
+      if (!at::isfinite(values).all().item<bool>()) {
+        throw InputError(path_.string() + ": expected finite numbers in \"" + name +
+                         "\", found a NaN or an infinity");
+      }
+    }
     return moments;
   }
 

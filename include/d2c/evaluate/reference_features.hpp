@@ -16,6 +16,7 @@
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/image_tensor.hpp>
+#include <d2c/evaluate/archive_parts.hpp>
 #include <d2c/evaluate/feature_accumulator.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
 #include <d2c/evaluate/feature_parts.hpp>
@@ -70,45 +71,21 @@ inline SetFeatures set_features(const FeatureExtractor& network, const ImageSet&
   return set_features_of(network, images.size(), part, batch, task, progress, parts);
 }
 
-/// Which of the asked parts have to come from an archive's images, the others being stored in it.
-inline FeatureParts parts_of_images(const FeatureExtractor& network, const FeatureParts& asked,
-                                    const std::optional<FeatureMoments>& moments,
-                                    const std::optional<FeatureMoments>& spatial) {
-  FeatureParts parts = asked;
-  if (network.shares_published_moments()) {
-    parts.moments = asked.moments && !moments;
-    parts.spatial = asked.spatial && !spatial;
-  }
-  return parts;
-}
-
 /// The same for an archive. Where its moments are those of this network's features they are taken
-/// from the file; an archive without images then has no neighbours. InputError if it has neither
-/// images nor such moments.
+/// from the file. Errors as parts_of_archive.
 inline SetFeatures set_features(const FeatureExtractor& network, const ReferenceBatch& archive,
                                 std::int64_t batch, const std::string& task, Progress& progress,
                                 const FeatureParts& asked = all_feature_parts) {
-  const bool stored = network.shares_published_moments() && archive.moments();
-  const FeatureParts parts =
-      parts_of_images(network, asked, archive.moments(), archive.spatial_moments());
-  SetFeatures features;
-  if (archive.size() > 0 && parts != FeatureParts{}) {
-    const auto part = [&](std::int64_t begin, std::int64_t end) {
-      return archive.images(begin, end);
-    };
-    features = set_features_of(network, archive.size(), part, batch, task, progress, parts);
-  } else if (stored) {
-    features.neighbours = at::empty({0, archive.moments()->mean.numel()});
-  } else {
-    throw InputError(archive.path().string() +
-                     ": expected images (arr_0), found the moments of another network's features "
-                     "alone");
+  const ArchiveParts parts = parts_of_archive(archive, network.published_moments(), asked);
+  if (parts.of_images == FeatureParts{}) {
+    return parts.stored;
   }
-  if (stored) {
-    features.moments = *archive.moments();
-    features.spatial = archive.spatial_moments().value_or(features.spatial);
-  }
-  return features;
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    return archive.images(begin, end);
+  };
+  return with_stored(
+      set_features_of(network, archive.size(), part, batch, task, progress, parts.of_images),
+      parts.stored);
 }
 
 /// Names the features of images with this content by this network at this resolution, computed on
