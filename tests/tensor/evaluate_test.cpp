@@ -42,6 +42,14 @@ struct FirstPixel {
 
 inline constexpr d2c::PublishedMoments archived{d2c::InceptionResize::tensorflow, 1, 2};
 
+// The same as a network whose moments archives may hold.
+struct ArchivedPixel {
+  static constexpr d2c::fixed_string text = "ArchivedPixel";
+  static constexpr std::string_view name = text;
+  static constexpr int width = 1;
+  static constexpr d2c::PublishedMoments published_moments = archived;
+};
+
 struct FirstPixelExtractor : d2c::FeatureExtractor {
   std::filesystem::path weights;
   bool published = false;
@@ -68,6 +76,16 @@ make_feature_extractor(FirstPixel, const d2c::EvaluateConfig& config, at::Device
   network->weights = config.feature_weights;
   return network;
 }
+
+inline std::unique_ptr<d2c::FeatureExtractor>
+make_feature_extractor(ArchivedPixel, const d2c::EvaluateConfig& config, at::Device) {
+  auto network = std::make_unique<FirstPixelExtractor>();
+  network->weights = config.feature_weights;
+  network->published = true;
+  return network;
+}
+
+inline void check_feature_extractor(ArchivedPixel, const d2c::EvaluateConfig&, d2c::Problems&) {}
 
 inline void check_feature_extractor(FirstPixel, const d2c::EvaluateConfig&, d2c::Problems&) {}
 
@@ -256,6 +274,78 @@ TEST_CASE(
   check_stage(Judge{}, fixture.context, problems);
   REQUIRE(problems.list().size() == 1);
   CHECK_THAT(problems.text(), Contains("[evaluate] reference") && Contains("nowhere.npz"));
+}
+
+TEST_CASE("evaluate: an archive of moments alone judges by moments, and by nothing else") {
+  using test_features::ArchivedPixel;
+  Fixture fixture;
+  auto config = fixture.sections.get<EvaluateConfig>();
+  config.reference = (fixture.folder / "moments.npz").string();
+  fixture.sections.set(config);
+  write_reference_batch(config.reference,
+                        {at::full({1}, 90.0, at::kDouble), at::full({1, 1}, 49.0, at::kDouble), 0},
+                        {}, 0, [](std::int64_t, std::int64_t) { return Tensor{}; });
+  const auto problems_of = [&](const auto& stage) {
+    Problems problems;
+    check_stage(stage, fixture.context, problems);
+    return problems.text();
+  };
+  using ByMoments = Evaluator<FrechetDistance<ArchivedPixel>, test_features::SampleMean>;
+  CHECK(problems_of(ByMoments{}).empty());
+  run_stage(ByMoments{}, fixture.context);
+  // Samples 100, 3, 150, 201 against mean 90 and deviation 7.
+  const double mean = 454 / 4.0;
+  const double variance = (100 * 100 + 9 + 150 * 150 + 201 * 201 - 4 * mean * mean) / 3.0;
+  const double spread = std::sqrt(variance) - 7;
+  CHECK(fixture.metrics().at("frechet").get<double>() ==
+        Approx((mean - 90) * (mean - 90) + spread * spread).epsilon(1e-9));
+  CHECK(fixture.metrics().at("held_out") == 0);
+  CHECK(test_features::extracted == 4 + 3 + 4);
+  // Neighbours are among images, and moments of another network are none.
+  const std::string place = "[evaluate] reference: " + config.reference +
+                            ": expected images (arr_0) for the asked features ";
+  CHECK(problems_of(Evaluator<PrecisionRecall<ArchivedPixel>>{}) ==
+        place + "(neighbours), found moments alone");
+  CHECK(problems_of(Evaluator<FrechetDistance<FirstPixel>>{}) ==
+        place + "(moments), found moments alone");
+  CHECK_THROWS_WITH(run_stage(Evaluator<FrechetDistance<FirstPixel>>{}, fixture.context),
+                    Contains("expected images (arr_0)"));
+  d2c_test::written(config.reference, "no archive");
+  CHECK_THAT(problems_of(ByMoments{}), Contains("[evaluate] reference: " + config.reference));
+}
+
+TEST_CASE("evaluate: sets that are too small for a metric are found by check") {
+  Fixture fixture;
+  auto config = fixture.sections.get<EvaluateConfig>();
+  config.neighbours = 4;
+  config.density_neighbours = 3;
+  config.reference = (fixture.folder / "batch.npz").string();
+  fixture.sections.set(config);
+  SampleConfig sample;
+  sample.images_per_class = 2;
+  fixture.sections.set(sample);
+  fixture.facts.classes = 2;
+  const auto image = [](std::int64_t begin, std::int64_t end) {
+    return at::zeros({end - begin, 3, 1, 1}, at::kByte);
+  };
+  write_reference_batch(config.reference, {at::zeros({1}, at::kDouble), at::ones({1, 1}), 0}, {}, 3,
+                        image);
+  Problems problems;
+  check_stage(Evaluator<PrecisionRecall<FirstPixel>, DensityCoverage<FirstPixel>>{},
+              fixture.context, problems);
+  CHECK(problems.text() ==
+        "[evaluate] neighbours: expected at least 5 samples (classes x [sample] images_per_class) "
+        "for "
+        "PrecisionRecall<FirstPixel>, found 4\n"
+        "[evaluate] neighbours: expected at least 5 images in [evaluate] reference for "
+        "PrecisionRecall<FirstPixel>, found 3\n"
+        "[evaluate] density_neighbours: expected at least 4 images in [evaluate] reference for "
+        "DensityCoverage<FirstPixel>, found 3");
+  const LeastImages kid = least_images(KID{}, config);
+  CHECK(kid.samples == 1000);
+  CHECK(kid.held_out == 1000);
+  CHECK(least_images(ShuffledInceptionScore{}, config).samples == 10);
+  CHECK(least_images(FID{}, config).samples == 0);
 }
 
 TEST_CASE("evaluate: mapped images have the features of the same images in memory, and own keys") {

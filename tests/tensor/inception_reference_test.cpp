@@ -263,6 +263,16 @@ TEST_CASE("inception reference: half precision and counters of batches load, oth
                                 Contains("mis-shaped fc.weight, expected [1008, 2048], found "
                                          "[1000, 2048]") &&
                                 Contains("unexpected AuxLogits.fc.weight"));
+  // The check says the same and reads no value.
+  Problems problems;
+  EvaluateConfig section = config();
+  check_feature_extractor(InceptionV3<>{}, section, problems);
+  CHECK(problems.empty());
+  section.inception_weights = (folder() / "torchvision.pth").string();
+  check_feature_extractor(InceptionV3<HalfPixelResize>{}, section, problems);
+  REQUIRE(problems.list().size() == 1);
+  CHECK(problems.list()[0].where == "[evaluate] inception_weights");
+  CHECK_THROWS_WITH(read(), problems.list()[0].what);
   CHECK_THROWS_WITH(half.prepare(at::zeros({1, 2, 8, 8}, at::kByte), InceptionResize::tensorflow),
                     Contains("[1, 2, 8, 8]"));
   CHECK_THROWS_WITH(half.prepare(at::zeros({1, 3, 8, 8}), InceptionResize::tensorflow),

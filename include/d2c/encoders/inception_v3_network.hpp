@@ -42,7 +42,7 @@ public:
   /// InputError that lists each tensor that is missing, has another shape, or has no place.
   explicit InceptionV3Network(const WeightsFile& file, at::Device device = at::kCPU) {
     const c10::NoGradGuard no_grad;
-    check(file);
+    require_fits(file);
     const auto take = [&](const std::string& name) { return file.read(name).to(at::kDouble); };
     for (const InceptionConvolution& layer : inception_v3_convolutions()) {
       const std::string norm = layer.name + ".bn.";
@@ -60,6 +60,16 @@ public:
       layers_.emplace(layer.name, FrozenConvolution{weight, bias, geometry});
     }
     classifier_ = take("fc.weight").to(device, at::kFloat);
+  }
+
+  /// Compares a file with the network by names and shapes; reads no value. Throws as the
+  /// constructor.
+  static void require_fits(const WeightsFile& file) {
+    TensorDifferences differences{file};
+    differences.expect(inception_v3_tensors());
+    differences.refuse_others(
+        [](const std::string& name) { return !name.ends_with(".bn.num_batches_tracked"); });
+    differences.raise("the weights of FID's Inception-v3 (1008 classes)");
   }
 
   /// The network's input [n, 3, 299, 299] float32 from images [n, C, H, W] uint8, C = 1 (repeated)
@@ -135,14 +145,6 @@ private:
     x = block_at_8("Mixed_7b.", x, pooled("Mixed_7b.branch_pool", x));
     x = block_at_8("Mixed_7c.", x, run("Mixed_7c.branch_pool", at::max_pool2d(x, 3, 1, 1)));
     return {x.mean({2, 3}), std::move(spatial)};
-  }
-
-  static void check(const WeightsFile& file) {
-    TensorDifferences differences{file};
-    differences.expect(inception_v3_tensors());
-    differences.refuse_others(
-        [](const std::string& name) { return !name.ends_with(".bn.num_batches_tracked"); });
-    differences.raise("the weights of FID's Inception-v3 (1008 classes)");
   }
 
   /// TensorFlow 1's bilinear resize: along the rows first, each step rounded to float32 as there.

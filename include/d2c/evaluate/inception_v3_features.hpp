@@ -79,14 +79,24 @@ make_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config, at::De
   return make_inception_v3(Resize::rule, config, device);
 }
 
-/// Adds a problem if the weights are missing; reads nothing.
-template <class Resize>
-void check_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config,
-                             Problems& problems) {
+/// Adds a problem if the weights are missing or are those of another network; reads no value.
+template <class = Once>
+void check_inception_v3(const EvaluateConfig& config, Problems& problems) {
   const std::string problem = inception_v3_file_problem(config);
   if (!problem.empty()) {
     problems.add("[evaluate] inception_weights", problem);
+    return;
   }
+  problems.check("[evaluate] inception_weights",
+                 [&] { InceptionV3Network::require_fits(WeightsFile{config.inception_weights}); });
+}
+D2C_COMPILED_ONCE(void check_inception_v3<>(const EvaluateConfig&, Problems&))
+
+/// The same for a tag.
+template <class Resize>
+void check_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config,
+                             Problems& problems) {
+  check_inception_v3(config, problems);
 }
 
 } // namespace d2c

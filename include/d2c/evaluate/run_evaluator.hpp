@@ -28,6 +28,8 @@
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/image_tensor.hpp>
+#include <d2c/encoders/published_moments.hpp>
+#include <d2c/evaluate/archive_parts.hpp>
 #include <d2c/evaluate/dinov2_features.hpp>
 #include <d2c/evaluate/efficientnet_lite0_features.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
@@ -36,11 +38,13 @@
 #include <d2c/evaluate/inception_measures.hpp>
 #include <d2c/evaluate/inception_v3_features.hpp>
 #include <d2c/evaluate/judged_features.hpp>
+#include <d2c/evaluate/least_images.hpp>
 #include <d2c/evaluate/measures.hpp>
 #include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/evaluate/reference_features.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/tensor_io.hpp>
+#include <d2c/sample/sample_config.hpp>
 #include <d2c/select/subset_images.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -293,11 +297,45 @@ void run_stage(const Evaluator<Policies...>&, StageContext& context) {
   detail::write_judgement(images, judgement, context);
 }
 
-/// What can be known before anything runs: the feature networks' files and sensible numbers.
+namespace detail {
+
+/// The moments in archives that are those of a tag's features: its member `published_moments`.
+template <class Features>
+constexpr std::optional<PublishedMoments> published_moments_of() {
+  if constexpr (requires { PublishedMoments{Features::published_moments}; }) {
+    return Features::published_moments;
+  } else {
+    return {};
+  }
+}
+
+/// Adds a problem for a set that is too small; sizes that are not known yet are left out.
+inline void check_sizes(std::string_view metric, const LeastImages& least,
+                        std::optional<std::int64_t> samples, std::optional<std::int64_t> held_out,
+                        Problems& problems) {
+  const auto expect = [&](std::optional<std::int64_t> found, std::int64_t needed,
+                          const std::string& set) {
+    if (found && *found < needed) {
+      problems.add("[evaluate]" + std::string(least.key.empty() ? "" : " ") +
+                       std::string{least.key},
+                   "expected at least " + std::to_string(needed) + " " + set + " for " +
+                       std::string{metric} + ", found " + std::to_string(*found));
+    }
+  };
+  expect(samples, least.samples, "samples (classes x [sample] images_per_class)");
+  expect(held_out, least.held_out, "images in [evaluate] reference");
+}
+
+} // namespace detail
+
+/// What can be known before anything runs: whether the feature networks' files are theirs, whether
+/// the reference archive has what the metrics read, whether the sets are large enough, and sensible
+/// numbers.
 template <class... Policies>
 void check_stage(const Evaluator<Policies...>&, const StageContext& context, Problems& problems) {
   const auto& config = context.section<EvaluateConfig>();
-  for_each_type(unite_t<type_list<typename Policies::features...>>{},
+  using Networks = unite_t<type_list<typename Policies::features...>>;
+  for_each_type(Networks{},
                 [&]<class Features>() { check_feature_extractor(Features{}, config, problems); });
   const auto expect = [&](bool good, const char* key, const char* expected, auto found) {
     if (!good) {
@@ -305,10 +343,24 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
                    std::string("expected ") + expected + ", found " + std::to_string(found));
     }
   };
+  std::optional<std::int64_t> held_out;
   if (!config.reference.empty() && !std::filesystem::is_regular_file(config.reference)) {
     problems.add("[evaluate] reference", "expected a NumPy archive with images or moments, found "
                                          "no file \"" +
                                              config.reference + "\"");
+  } else if (!config.reference.empty()) {
+    problems.check("[evaluate] reference", [&] {
+      const ReferenceBatch archive{config.reference};
+      for_each_type(Networks{}, [&]<class Features>() {
+        parts_of_archive(archive, detail::published_moments_of<Features>(),
+                         detail::parts_on<Features, Policies...>().held_out);
+      });
+      held_out = archive.size();
+    });
+  }
+  std::optional<std::int64_t> samples;
+  if (context.facts.classes > 0) {
+    samples = context.facts.classes * context.section<SampleConfig>().images_per_class;
   }
   expect(config.resolution >= 32, "resolution", "at least 32 pixels", config.resolution);
   expect(config.neighbours >= 1, "neighbours", "at least 1", config.neighbours);
@@ -317,6 +369,9 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
   expect(config.kid_subsets >= 1, "kid_subsets", "at least 1", config.kid_subsets);
   expect(config.kid_subset_size >= 2, "kid_subset_size", "at least 2 images",
          config.kid_subset_size);
+  (detail::check_sizes(Policies::name, least_images(Policies{}, config), samples, held_out,
+                       problems),
+   ...);
   expect(config.copy_percentile >= 0 && config.copy_percentile <= 100, "copy_percentile",
          "a number from 0 to 100", config.copy_percentile);
   expect(config.batch >= 1, "batch", "at least 1 image per batch", config.batch);
