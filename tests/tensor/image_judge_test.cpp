@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -247,9 +248,21 @@ TEST_CASE("d2c-evaluate: what is wrong is said in a sentence before anything is 
             "moments.npz: expected \"mu\" of 2048 features, as Inception-v3 has them, found 2");
   }
   refused({set, set, "--metrics", "precision"},
-          "--neighbours: expected sets of at least 4 images for this number, found 2 in");
-  refused({set, set, "--metrics", "kid"},
-          "--kid-subset-size: expected sets of at least 1000 images");
+          "--neighbours: expected at least 4 images, found 2 in " + set);
+  refused({set, set, "--metrics", "kid"}, "--kid-subset-size: expected at least 1000 images");
+  refused({set, "--metrics", "is", "--convention", "torch-fidelity"},
+          "is: expected at least 10 images, found 2 in " + set);
+  write_image(folder / "one/1.png", 4, 3, 20);
+  const std::string one = (folder / "one").string();
+  refused({set, one, "--metrics", "copies"},
+          "copies: expected at least 2 images, found 1 in " + one);
+  refused({one, set, "--metrics", "fid"}, "moments: expected at least 2 images, found 1 in " + one);
+  const std::vector<double> infinite = {1, 0, 0, std::numeric_limits<double>::infinity()};
+  write_npz(folder / "infinite.npz",
+            {{"mu", DType::F64, {2}, bytes.first(16)},
+             {"sigma", DType::F64, {2, 2}, std::as_bytes(std::span(infinite))}});
+  refused({set, (folder / "infinite.npz").string(), "--metrics", "fid"},
+          "infinite.npz: expected finite numbers in \"sigma\", found a NaN or an infinity");
   refused({set, set, "--json", set + "/no/where.json"}, "expected a folder to write into");
   refused({set, set, "--metrics", "fid", "--inception", set + "/1.png"}, "1.png");
 

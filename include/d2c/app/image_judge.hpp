@@ -224,12 +224,11 @@ private:
                         : InceptionV3<>::published_moments;
   }
 
-  /// Refuses numbers of neighbours and subsets that the sets are too small for.
+  /// Refuses sets that are too small for what is asked of them.
   void require_enough() const {
-    const auto expect = [](const char* option, std::int64_t least, const JudgedSet& set) {
+    const auto expect = [](const std::string& what, std::int64_t least, const JudgedSet& set) {
       if (set.size() < least) {
-        throw InputError(std::string(option) + ": expected sets of at least " +
-                         std::to_string(least) + " images for this number, found " +
+        throw InputError(what + ": expected at least " + std::to_string(least) + " images, found " +
                          std::to_string(set.size()) + " in " + set.path().string());
       }
     };
@@ -238,11 +237,34 @@ private:
       expect("--neighbours", command_.neighbours + 1, *reference_);
     }
     if (asks("density") || asks("coverage")) {
+      expect("density and coverage", 1, *samples_);
       expect("--density-neighbours", command_.density_neighbours + 1, *reference_);
     }
     if (asks("kid")) {
       expect("--kid-subset-size", command_.kid_subset_size, *samples_);
       expect("--kid-subset-size", command_.kid_subset_size, *reference_);
+    }
+    if (asks("is")) {
+      constexpr std::int64_t parts = 10; // of shuffled_class_score
+      expect("is", convention_ == EvaluatorConvention::torch_fidelity ? parts : 1, *samples_);
+    }
+    if (asks("copies")) {
+      expect("copies", 1, *samples_);
+      expect("copies", held_out_ ? 1 : 2, *reference_);
+      if (held_out_) {
+        expect("copies", 1, *held_out_);
+      }
+    }
+    const auto of_moments = [&](const Role& role, const JudgedSet& set) {
+      if (role.of_images.moments || role.of_images.spatial) {
+        expect("moments", 2, set);
+      }
+    };
+    for (const auto& [which, judged] : networks_) {
+      of_moments(judged.samples, *samples_);
+      if (reference_) {
+        of_moments(judged.reference, *reference_);
+      }
     }
   }
 
