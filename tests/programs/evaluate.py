@@ -137,9 +137,15 @@ def main(program, references, scratch):
     assert done.returncode == 2 and done.stdout == "", done
     assert done.stderr.startswith("error: nowhere: expected an .npz archive"), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
-    done = subprocess.run([program, dinov2 / "samples.npz", dinov2 / "training", *map(str, weights),
-                           "--metrics", "copies"], capture_output=True, text=True)
+    copies = [program, dinov2 / "samples.npz", dinov2 / "training", *map(str, weights), "--metrics",
+              "copies"]
+    done = subprocess.run(copies, capture_output=True, text=True)
     assert done.returncode == 0 and "left" in done.stderr, done.stderr
+    # A file that cannot be written costs no number.
+    table = done.stdout
+    done = subprocess.run([*copies, "--quiet", "--json", scratch / ("x" * 300)], capture_output=True,
+                          text=True)
+    assert done.returncode == 1 and "xxx" in done.stderr and done.stdout == table, done
 
 
 if __name__ == "__main__":

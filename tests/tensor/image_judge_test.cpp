@@ -263,7 +263,14 @@ TEST_CASE("d2c-evaluate: what is wrong is said in a sentence before anything is 
              {"sigma", DType::F64, {2, 2}, std::as_bytes(std::span(infinite))}});
   refused({set, (folder / "infinite.npz").string(), "--metrics", "fid"},
           "infinite.npz: expected finite numbers in \"sigma\", found a NaN or an infinity");
-  refused({set, set, "--json", set + "/no/where.json"}, "expected a folder to write into");
+  for (const char* option : {"--json", "--write-reference"}) {
+    refused({set, set, option, set + "/no/where"}, std::string(option) +
+                                                       ": expected a folder to write " + set +
+                                                       "/no/where into, found none");
+    refused({set, set, option, set},
+            std::string(option) + ": expected a file to write, found the folder");
+    refused({set, set, option, set + "/"}, ": expected a file to write, found the folder");
+  }
   refused({set, set, "--metrics", "fid", "--inception", set + "/1.png"}, "1.png");
 
   const Ended help = evaluate({"--help"});

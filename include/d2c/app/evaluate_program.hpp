@@ -66,13 +66,14 @@ inline int evaluate_program(int argc, const char* const* argv, std::FILE* out = 
     ImageJudge judge{*command, device_from(command->device)};
     Progress progress{command->quiet, err};
     const nlohmann::ordered_json result = judge.run(progress);
+    std::fputs(judged_table(result).c_str(), out);
+    std::fflush(out); // before the files: what fails there costs no number
     if (!command->json.empty()) {
       using nlohmann::ordered_json;
       write_file_atomically(
           command->json, result.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
     }
-    std::fputs(judged_table(result).c_str(), out);
-    judge.write_reference(); // last: what fails here costs no number
+    judge.write_reference();
     return 0;
   });
 }

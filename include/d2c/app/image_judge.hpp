@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -63,12 +64,8 @@ public:
     if (!command.held_out.empty() && asks("copies")) {
       held_out_.emplace(command.held_out);
     }
-    for (const std::string& file : {command.json, command.write_reference}) {
-      const auto folder = std::filesystem::path(file).parent_path();
-      if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw InputError(file + ": expected a folder to write into, found none");
-      }
-    }
+    require_writable("--json", command.json);
+    require_writable("--write-reference", command.write_reference);
     plan();
     require_enough();
     for (auto& [which, judged] : networks_) {
@@ -171,6 +168,22 @@ private:
       }
     }
     return metrics;
+  }
+
+  /// Refuses a path that no file can be written to, as far as that is known before it is.
+  static void require_writable(const std::string& option, const std::filesystem::path& file) {
+    if (file.empty()) {
+      return;
+    }
+    const auto folder = file.parent_path();
+    std::error_code none;
+    if (std::filesystem::is_directory(file, none) || !file.has_filename()) {
+      throw InputError(option + ": expected a file to write, found the folder " + file.string());
+    }
+    if (!folder.empty() && !std::filesystem::is_directory(folder, none)) {
+      throw InputError(option + ": expected a folder to write " + file.string() +
+                       " into, found none");
+    }
   }
 
   [[nodiscard]] bool asks(std::string_view name) const {
