@@ -118,7 +118,8 @@ def main(program, references, scratch):
                    "fd-dinov2,copies", "--held-out", dinov2 / "held_out")
     numbers = result["metrics"]
     assert result["networks"][0]["name"].startswith("DINOv2 of width 384 with 2 blocks")
-    same(numbers["fd_dinov2"], of_dinov2["fd"], 1e-4)
+    same(numbers["frechet_dinov2"], of_dinov2["fd"], 1e-4)  # FD-DINOv2 is that of ViT-L/14 alone
+    assert "fd_dinov2" not in numbers
     same(numbers["copies"], of_dinov2["held_out.share"], 1e-12)
     same(numbers["copies_threshold"], of_dinov2["held_out.threshold"], 1e-4)
     order = of_dinov2["distance"].argsort()

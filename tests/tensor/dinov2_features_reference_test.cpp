@@ -100,9 +100,9 @@ TEST_CASE("FD-DINOv2 reference: the distance and the copy audit agree") {
   Judgement out;
   measure(CopyAudit<Features>{}, sets, config(), out);
   const auto found = [&](const char* name) { return out.numbers.at(name).get<double>(); };
-  CHECK(found("copies_dinov2") == Approx(number("held_out.share")).epsilon(1e-12));
-  CHECK(found("copies_threshold_dinov2") == Approx(number("held_out.threshold")).epsilon(1e-4));
-  CHECK(found("copies_chance_dinov2") == 0.2);
+  CHECK(found("copies_Shallow") == Approx(number("held_out.share")).epsilon(1e-12));
+  CHECK(found("copies_threshold_Shallow") == Approx(number("held_out.threshold")).epsilon(1e-4));
+  CHECK(found("copies_chance_Shallow") == 0.2);
   CHECK(at::equal(out.nearest->index, expected("index")));
   CHECK(relative(out.nearest->distance.to(at::kDouble), expected("distance")) < 1e-4);
 
@@ -114,8 +114,8 @@ TEST_CASE("FD-DINOv2 reference: the distance and the copy audit agree") {
   sets.held_out = sets.training;
   measure(FrechetDistance<Features>{}, sets, config(), out);
   CHECK(number("fd") > 1.0);
-  CHECK(found("fd_dinov2") == Approx(number("fd")).epsilon(1e-4));
-  CHECK(found("fd_dinov2_training") < 1e-4 * number("fd"));
+  CHECK(found("frechet_Shallow") == Approx(number("fd")).epsilon(1e-4));
+  CHECK(found("frechet_training_Shallow") < 1e-4 * number("fd"));
 }
 
 TEST_CASE("FD-DINOv2: a missing file is a problem before anything runs, another network refused") {

@@ -447,6 +447,42 @@ TEST_CASE("evaluate: a pipeline that begins with a pack is judged against the pa
   CHECK(fixture.metrics() == from_subset);
 }
 
+TEST_CASE("evaluate: numbers of several networks stand side by side, none over another") {
+  CHECK(number_name<EfficientNetLite0Pool>("precision") == "precision");
+  CHECK(number_name<InceptionV3<>>("precision") == "precision");
+  CHECK(number_name<InceptionV3<HalfPixelResize>>("precision") == "precision_half_pixel");
+  CHECK(number_name<DINOv2ClassToken<>>("copies") == "copies_dinov2");
+  CHECK(number_name<DINOv2ClassToken<DINOv2SRegisters>>("copies") == "copies_DINOv2SRegisters");
+  // FD-DINOv2 is the distance on ViT-L/14; others are named after their encoder.
+  JudgedFeatures sets;
+  const FeatureMoments moments{at::zeros({1}, at::kDouble), at::ones({1, 1}, at::kDouble), 9};
+  sets.samples.moments = sets.held_out.moments = sets.training.moments = moments;
+  Judgement out;
+  measure(FDDINOv2{}, sets, {}, out);
+  measure(FrechetDistance<DINOv2ClassToken<DINOv2S>>{}, sets, {}, out);
+  measure(FrechetDistance<DINOv2ClassToken<DINOv2>>{}, sets, {}, out);
+  for (const char* name : {"fd_dinov2", "fd_dinov2_training", "frechet_DINOv2S",
+                           "frechet_training_DINOv2S", "frechet_DINOv2"}) {
+    CHECK(out.numbers.contains(name));
+  }
+  CHECK(out.numbers.size() == 6);
+
+  // Two networks without a suffix: refused by check, and never written over.
+  Fixture fixture;
+  using test_features::ArchivedPixel;
+  using Twice = Evaluator<PrecisionRecall<FirstPixel>, PrecisionRecall<ArchivedPixel>>;
+  Problems problems;
+  check_stage(Twice{}, fixture.context, problems);
+  CHECK_THAT(problems.text(), Contains("[evaluate]: expected every number of one metric, found "
+                                       "\"precision\" of PrecisionRecall<FirstPixel> and of "
+                                       "PrecisionRecall<ArchivedPixel>"));
+  CHECK_THROWS_AS(run_stage(Twice{}, fixture.context), Failure);
+  CHECK_THROWS_WITH(run_stage(Twice{}, fixture.context),
+                    Contains("\"precision\"") &&
+                        Contains("PrecisionRecall<ArchivedPixel> writes it"));
+  CHECK_FALSE(std::filesystem::exists(fixture.context.out / "metrics.json"));
+}
+
 TEST_CASE("evaluate: only the sets that a metric reads go through the network") {
   Fixture fixture;
   run_stage(Evaluator<test_features::SampleMean>{}, fixture.context);

@@ -400,7 +400,10 @@ private:
       }
     }
     if (asks("fd-dinov2")) {
-      numbers["fd_dinov2"] = distance(JudgedBy::dinov2, &SetFeatures::moments);
+      // FD-DINOv2 is defined on ViT-L/14 alone.
+      const bool defined = of(JudgedBy::dinov2).name == dinov2_name(dinov2_shapes::L);
+      numbers[defined ? "fd_dinov2" : "frechet_dinov2"] =
+          distance(JudgedBy::dinov2, &SetFeatures::moments);
     }
     if (asks("copies")) {
       audit(result);

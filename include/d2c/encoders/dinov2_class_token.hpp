@@ -22,7 +22,10 @@ struct DINOv2ClassToken {
   static constexpr auto text =
       "DINOv2ClassToken<" + fixed_string_of<Encoder::name.size()>(Encoder::name) + ">";
   static constexpr std::string_view name = text;
-  static constexpr std::string_view suffix = "dinov2"; ///< of the names of numbers
+  /// Of the names of numbers: those of FD-DINOv2's network bear the family's name, others their
+  /// own.
+  static constexpr std::string_view suffix =
+      std::same_as<Encoder, DINOv2L> ? std::string_view{"dinov2"} : Encoder::name;
   static constexpr int width = Encoder::width;
 };
 

@@ -29,6 +29,7 @@ struct HalfPixelResize {
   static constexpr InceptionResize rule = InceptionResize::half_pixel;
   static constexpr fixed_string text = "HalfPixelResize";
   static constexpr std::string_view name = text;
+  static constexpr std::string_view suffix = "half_pixel"; ///< of the names of numbers
 };
 
 /// A type that names a preparation.

@@ -5,10 +5,10 @@
 #include <string_view>
 #include <utility>
 
-#include <d2c/encoders/dinov2_class_token.hpp>
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
+#include <d2c/evaluate/fd_dinov2.hpp>
 #include <d2c/evaluate/frechet.hpp>
 #include <d2c/evaluate/frechet_distance.hpp>
 #include <d2c/evaluate/judged_features.hpp>
@@ -19,15 +19,44 @@
 
 namespace d2c {
 
-/// The name of a number: that of the network is put behind it if it has a `suffix`, so that numbers
-/// of several networks stand side by side.
+/// The name of a number: that of the network, or of its resize, is put behind it if it has a
+/// `suffix`, so that numbers of several networks stand side by side.
 template <class Features>
 std::string number_name(const std::string& number) {
   if constexpr (requires { std::string_view{Features::suffix}; }) {
     return number + "_" + std::string{Features::suffix};
+  } else if constexpr (requires { std::string_view{Features::resize::suffix}; }) {
+    return number + "_" + std::string{Features::resize::suffix};
   } else {
     return number;
   }
+}
+
+/// The first number that a metric writes, so that two of one name are found before they are
+/// computed; empty: not known.
+template <class Metric>
+std::string leading_number(Metric) {
+  return {};
+}
+
+template <class Features>
+std::string leading_number(FrechetDistance<Features>) {
+  return number_name<Features>("frechet");
+}
+
+template <class Features>
+std::string leading_number(PrecisionRecall<Features>) {
+  return number_name<Features>("precision");
+}
+
+template <class Features>
+std::string leading_number(DensityCoverage<Features>) {
+  return number_name<Features>("density");
+}
+
+template <class Features>
+std::string leading_number(CopyAudit<Features>) {
+  return number_name<Features>("copies");
 }
 
 /// `frechet`: distance of the samples to the held-out images; `frechet_training`: that of the
@@ -41,10 +70,9 @@ void measure(FrechetDistance<Features>, const JudgedFeatures& sets, const Evalua
       frechet_distance(sets.training.moments, sets.held_out.moments);
 }
 
-/// `fd_dinov2` and `fd_dinov2_training`, as above.
-template <class Encoder>
-void measure(FrechetDistance<DINOv2ClassToken<Encoder>>, const JudgedFeatures& sets,
-             const EvaluateConfig&, Judgement& out) {
+/// `fd_dinov2` and `fd_dinov2_training`, as above: on ViT-L/14 alone. The distance on another
+/// encoder is a `frechet` with its name.
+inline void measure(FDDINOv2, const JudgedFeatures& sets, const EvaluateConfig&, Judgement& out) {
   out.numbers["fd_dinov2"] = frechet_distance(sets.samples.moments, sets.held_out.moments);
   out.numbers["fd_dinov2_training"] =
       frechet_distance(sets.training.moments, sets.held_out.moments);

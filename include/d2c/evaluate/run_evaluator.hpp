@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -238,6 +239,25 @@ constexpr AskedParts parts_on() {
   return asked;
 }
 
+/// Adds what one metric found. Failure if it wrote a number that another has written: the name of a
+/// number has to say which of them it is.
+template <class = Once>
+void add_judgement(std::string_view metric, Judgement&& found, Judgement& all) {
+  for (const auto& [name, value] : found.numbers.items()) {
+    if (all.numbers.contains(name)) {
+      throw Failure(
+          "metrics.json: expected a number \"" + name + "\" of one metric, found that " +
+          std::string{metric} +
+          " writes it as well; a feature network with another suffix gives it another name");
+    }
+    all.numbers[name] = value;
+  }
+  if (found.nearest && !all.nearest) {
+    all.nearest = std::move(found.nearest);
+  }
+}
+D2C_COMPILED_ONCE(void add_judgement<>(std::string_view, Judgement&&, Judgement&))
+
 /// Metrics that share a feature network are measured together, so that it runs once.
 template <class Features, class... Metrics>
 void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContext& context,
@@ -248,7 +268,9 @@ void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContex
       *network, std::string{Features::name}, parts_on<Features, Metrics...>(), images, context);
   const auto measure_one = [&]<class Metric>() {
     if constexpr (std::is_same_v<typename Metric::features, Features>) {
-      measure(Metric{}, features, config, judgement);
+      Judgement found;
+      measure(Metric{}, features, config, found);
+      add_judgement(Metric::name, std::move(found), judgement);
     }
   };
   (measure_one.template operator()<Metrics>(), ...);
@@ -261,7 +283,8 @@ template <class = Once>
 void write_judgement(const JudgedImages& images, const Judgement& judgement,
                      StageContext& context) {
   const auto& config = context.section<EvaluateConfig>();
-  nlohmann::ordered_json numbers = judgement.numbers;
+  Judgement facts;
+  nlohmann::ordered_json& numbers = facts.numbers;
   numbers["images"] = images.training.size;
   numbers["samples"] = images.samples.size(0);
   if (config.reference.empty()) {
@@ -272,10 +295,12 @@ void write_judgement(const JudgedImages& images, const Judgement& judgement,
   }
   numbers["resolution"] = config.resolution;
   numbers["neighbours"] = config.neighbours;
+  Judgement all = judgement;
+  add_judgement("the stage itself", std::move(facts), all);
   if (judgement.nearest) {
     write_neighbours(context.out / "neighbours.safetensors", images, *judgement.nearest);
   }
-  write_file_atomically(context.out / "metrics.json", numbers.dump(1) + "\n");
+  write_file_atomically(context.out / "metrics.json", all.numbers.dump(1) + "\n");
 }
 D2C_COMPILED_ONCE(void write_judgement<>(const JudgedImages&, const Judgement&, StageContext&))
 
@@ -306,6 +331,17 @@ constexpr std::optional<PublishedMoments> published_moments_of() {
     return Features::published_moments;
   } else {
     return {};
+  }
+}
+
+/// Adds a problem for a number that an earlier metric writes too.
+inline void check_number(std::string_view metric, const std::string& number,
+                         std::map<std::string, std::string_view>& writers, Problems& problems) {
+  const auto [first, added] = writers.emplace(number, metric);
+  if (!added && !number.empty()) {
+    problems.add("[evaluate]", "expected every number of one metric, found \"" + number + "\" of " +
+                                   std::string{first->second} + " and of " + std::string{metric} +
+                                   "; a feature network with another suffix gives it another name");
   }
 }
 
@@ -369,6 +405,8 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
   expect(config.kid_subsets >= 1, "kid_subsets", "at least 1", config.kid_subsets);
   expect(config.kid_subset_size >= 2, "kid_subset_size", "at least 2 images",
          config.kid_subset_size);
+  std::map<std::string, std::string_view> writers;
+  (detail::check_number(Policies::name, leading_number(Policies{}), writers, problems), ...);
   (detail::check_sizes(Policies::name, least_images(Policies{}, config), samples, held_out,
                        problems),
    ...);
