@@ -207,6 +207,26 @@ TEST_CASE("judged set: a folder is its images at any depth, in the order of thei
   CHECK_THROWS_WITH(JudgedSet{folder / "empty"}, Contains("expected image files, found none"));
 }
 
+TEST_CASE("judged set: links to files and folders are followed, a circle is refused") {
+  const d2c_test::ScratchFolder folder;
+  using std::filesystem::create_directory_symlink;
+  write_image(folder / "elsewhere/b/2.png", 4, 3, 20);
+  write_image(folder / "set/a.png", 4, 3, 10);
+  create_directory_symlink(folder / "elsewhere", folder / "set/linked");
+  create_directory_symlink(folder / "elsewhere/b", folder / "set/twice"); // no circle
+  std::filesystem::create_symlink(folder / "elsewhere/b/2.png", folder / "set/z.png");
+  std::filesystem::create_symlink(folder / "nowhere.png", folder / "set/dangling.png");
+  const JudgedSet set{folder / "set"};
+  REQUIRE(set.size() == 4);
+  CHECK(set.name(0) == "a.png");
+  CHECK(set.name(1) == "linked/b/2.png");
+  CHECK(set.name(2) == "twice/2.png");
+  CHECK(set.name(3) == "z.png");
+  CHECK(set.images(1, 2).front().equal(at::full({1, 3, 3, 4}, 20, at::kByte)));
+  create_directory_symlink(folder / "set", folder / "elsewhere/b/back");
+  CHECK_THROWS_WITH(JudgedSet{folder / "set"}, Contains("found a link that leads back to"));
+}
+
 TEST_CASE("d2c-evaluate: what is wrong is said in a sentence before anything is computed") {
   const d2c_test::ScratchFolder folder;
   write_image(folder / "set/1.png", 4, 3, 20);

@@ -23,8 +23,9 @@
 namespace d2c {
 
 /// An .npz archive (ReferenceBatch), or the PNG and JPEG files at any depth below a folder, sorted
-/// by their path's bytes; images of a folder may differ in size. Nothing is decoded before it is
-/// asked for. Throws InputError if there is no such path, or a folder without images.
+/// by their path's bytes; links are followed, and images of a folder may differ in size. Nothing is
+/// decoded before it is asked for. Throws InputError if there is no such path, a folder without
+/// images, or a link that leads back to a folder above it.
 class JudgedSet {
 public:
   explicit JudgedSet(std::filesystem::path path) : path_{std::move(path)} {
@@ -89,22 +90,41 @@ public:
 
 private:
   void list_files() {
-    std::error_code reason;
-    using Iterator = std::filesystem::recursive_directory_iterator;
-    for (Iterator at{path_, reason}, end; !reason && at != end; at.increment(reason)) {
-      std::error_code ignored; // a dangling link is no image
-      if (has_image_extension(at->path().filename().string()) && at->is_regular_file(ignored)) {
-        files_.push_back(at->path().lexically_relative(path_).string());
-      }
-    }
-    if (reason) {
-      throw InputError(path_.string() + ": expected a readable folder, found " + reason.message());
-    }
+    std::vector<std::filesystem::path> above;
+    list_files({}, above);
     if (files_.empty()) {
       throw InputError(path_.string() +
                        ": expected image files, found none with an image's extension");
     }
     std::sort(files_.begin(), files_.end());
+  }
+
+  /// Adds the images below a folder; `above` are the folders that lead to it, without links.
+  void list_files(const std::filesystem::path& below, std::vector<std::filesystem::path>& above) {
+    const std::filesystem::path folder = below.empty() ? path_ : path_ / below;
+    std::error_code reason;
+    std::filesystem::path real = std::filesystem::canonical(folder, reason);
+    if (std::find(above.begin(), above.end(), real) != above.end()) {
+      throw InputError(folder.string() +
+                       ": expected folders without a circle, found a link that "
+                       "leads back to " +
+                       real.string());
+    }
+    above.push_back(std::move(real));
+    using Iterator = std::filesystem::directory_iterator;
+    for (Iterator at{folder, reason}, end; !reason && at != end; at.increment(reason)) {
+      std::error_code ignored; // a dangling link is no image
+      const std::filesystem::path name = at->path().filename();
+      if (at->is_directory(ignored)) {
+        list_files(below / name, above);
+      } else if (has_image_extension(name.string()) && at->is_regular_file(ignored)) {
+        files_.push_back((below / name).string());
+      }
+    }
+    if (reason) {
+      throw InputError(folder.string() + ": expected a readable folder, found " + reason.message());
+    }
+    above.pop_back();
   }
 
   std::filesystem::path path_;
