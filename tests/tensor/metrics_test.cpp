@@ -56,6 +56,37 @@ TEST_CASE("frechet: equal sets are at 0, also with fewer images than features") 
   CHECK(frechet_distance(statistics.moments(), statistics.moments()) < 1e-6);
 }
 
+TEST_CASE("frechet: 2048 features of full rank against their closed form") {
+  // Gaussian noise, centred and whitened so that its mean is 0 and its covariance 1 exactly, in two
+  // spectra over one set of axes: |m|^2 + sum (sqrt a - sqrt b)^2.
+  constexpr std::int64_t n = 2304;
+  constexpr std::int64_t width = 2048;
+  at::manual_seed(11);
+  const Tensor noise = at::randn({n, width}, at::kDouble);
+  const Tensor white = std::get<0>(at::linalg_qr(noise - noise.mean(0))) * std::sqrt(n - 1.0);
+  const Tensor axes = std::get<0>(at::linalg_qr(at::randn({width, width}, at::kDouble)));
+  const auto moments_of = [&](const Tensor& variances, const Tensor& mean) {
+    const Tensor features = at::matmul(white * variances.sqrt(), axes.t()) + mean;
+    FeatureStatistics statistics;
+    for (const Tensor& batch : features.split(500)) {
+      statistics.add(batch);
+    }
+    return statistics.moments();
+  };
+  // Six decades, and the other's spectrum in another order.
+  const Tensor first = at::logspace(-4, 2, width, 10.0, at::kDouble);
+  const Tensor second = first.roll(700) * 1.5;
+  const Tensor mean = at::linspace(-0.1, 0.3, width, at::kDouble);
+  const double expected =
+      (mean.square().sum() + (first.sqrt() - second.sqrt()).square().sum()).item<double>();
+  const FeatureMoments a = moments_of(first, at::zeros({width}, at::kDouble) + 5.0);
+  const FeatureMoments b = moments_of(second, mean + 5.0);
+  CHECK(frechet_distance(a, b) == Approx(expected).epsilon(1e-6));
+  // Alike but for their means.
+  CHECK(frechet_distance(a, moments_of(first, mean + 5.0)) ==
+        Approx(mean.square().sum().item<double>()).epsilon(1e-6));
+}
+
 TEST_CASE("frechet: a NaN or another width is refused in one sentence") {
   CHECK_THROWS_WITH(frechet_distance(gaussian({0, 0}, {1, 1}), gaussian({0}, {1})),
                     Contains("one width"));
