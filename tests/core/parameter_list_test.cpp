@@ -1,5 +1,6 @@
 // Oracle: totals of the published PyTorch networks (Peebles & Xie 2023; Yu et al. 2025).
 
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -163,6 +164,30 @@ TEST_CASE("parameter list: impossible shapes are refused") {
     s.align_depth = 4;
     s.align_width = 384;
   });
+}
+
+TEST_CASE("parameter list: sizes beyond what an int or an int64 counts are refused") {
+  const auto refused = [](auto change, const std::string& sentence) {
+    auto shape = dit(sizes::S(2));
+    change(shape);
+    CHECK_THROWS_WITH(parameter_list(shape), "network shape: " + sentence);
+  };
+  constexpr int most = std::numeric_limits<int>::max();
+  const std::string counted = "patches and output channels must be fewer than 2^31";
+  refused([](NetworkShape& s) { s.height = s.width = 200'000; }, counted);
+  refused([](NetworkShape& s) { s.channels = most / 2 + 1; }, counted);
+  refused([](NetworkShape& s) { s.classes = most; }, "classes must be fewer than 2^31 - 1");
+  // 3 (2^31 - 4)^2 elements of one tensor, and three tensors of 2^62 elements each.
+  refused([](NetworkShape& s) { s.size.width = s.size.heads = most / 4 * 4; },
+          "up to blocks.0.attn.qkv.weight there are more than 2^63 parameters");
+  refused(
+      [](NetworkShape& s) {
+        s.size = {1, 1 << 24, 1, 1 << 14, 1};
+        s.height = s.width = 1 << 14;
+        s.channels = 1 << 10;
+        s.learn_sigma = false;
+      },
+      "up to final_layer.linear.weight there are more than 2^63 parameters");
 }
 
 TEST_CASE("position embedding: golden values of XL/2") {

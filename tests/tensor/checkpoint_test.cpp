@@ -14,6 +14,7 @@
 #include <catch.hpp>
 #include <child_process.hpp>
 #include <failing_disk.hpp>
+#include <nlohmann/json.hpp>
 #include <scratch_folder.hpp>
 #include <small_training.hpp>
 
@@ -218,6 +219,40 @@ TEST_CASE("checkpoint: truncated and foreign files are refused in one sentence")
              Catch::Contains("expected the shape of a network as JSON"));
   CHECK_THAT(message([&] { load_denoiser(folder / "none.safetensors", at::kCPU); }),
              Catch::Contains("none.safetensors"));
+}
+
+TEST_CASE("checkpoint: a small file that claims a large network is refused before it is built") {
+  const Folder folder;
+  const fs::path path = folder / "claims.safetensors";
+  const auto refusal = [&](const std::string& field, const nlohmann::json& value) {
+    auto network = nlohmann::json::parse(network_shape_to_json(d2c_test::small_shape()));
+    network[field] = value;
+    save_tensors(path, {{"ema.pos_embed", at::zeros({1, 4, 32})}, {"ema.one", at::zeros({1})}},
+                 {{"format", "d2c-checkpoint-1"}, {"network", network.dump()}});
+    const std::string sentence = message([&] { load_denoiser(path, at::kCPU); });
+    CHECK_THAT(sentence, Catch::StartsWith(path.string() + ": "));
+    return sentence;
+  };
+  CHECK_THAT(refusal("hidden", 100'000), // 20 TB
+             Catch::Contains("missing ema.blocks.0.attn.qkv.weight [300000, 100000]") &&
+                 Catch::Contains("mis-shaped ema.pos_embed, expected [1, 4, 100000], found"));
+  CHECK_THAT(refusal("hidden", 2'000'000'000), Catch::Contains("more than 2^63 parameters"));
+  CHECK_THAT(
+      refusal("depth", 2'000'000'000),
+      Catch::Contains("expected at most as many blocks as the 2 tensors of the file, found a "
+                      "depth of 2000000000"));
+  CHECK_THAT(refusal("height", 2'000'000'000), Catch::Contains("expected [1, 2000000000, 32]"));
+  CHECK_THAT(refusal("channels", 2'000'000'000), Catch::Contains("fewer than 2^31"));
+  CHECK_THAT(refusal("classes", 2'147'483'647), Catch::Contains("fewer than 2^31"));
+  CHECK_THAT(refusal("depth", -1), Catch::Contains("must be at least 1"));
+  // As int they would be 32, 32, 1 and anything.
+  for (const nlohmann::json& width : {nlohmann::json(4'294'967'328), nlohmann::json(32.5),
+                                      nlohmann::json(true), nlohmann::json(1e300)}) {
+    CHECK_THAT(refusal("hidden", width),
+               Catch::Contains("expected a whole number below 2^31 as \"hidden\" of the network"));
+  }
+  CHECK_THAT(refusal("class_token_width", 4'294'967'296),
+             Catch::Contains("as \"class_token_width\" of the network"));
 }
 
 TEST_CASE("weights: a state dict loads in any floating type, and every misfit is listed at once") {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <catch.hpp>
+#include <nlohmann/json.hpp>
 #include <stage_bench.hpp>
 
 #include <d2c/core/artifact.hpp>
@@ -147,6 +148,52 @@ TEST_CASE("pretrained: a checkpoint of this library is taken with its prompts") 
              Contains("pretrained.weights: ") && Contains("expected a network of shape"));
   CHECK_THAT(problems_of(Pretrained<DiT<tiny>>{}, context),
              Contains("expected a network trained for"));
+}
+
+namespace {
+
+/// A checkpoint of 9.7 GB of zeros that takes no room on the disk: the header, then a hole.
+constexpr TransformerSize vast{2, 8192, 2, 2};
+
+void write_hole(const fs::path& path, NetworkShape shape) {
+  shape.size = vast;
+  nlohmann::json header;
+  header["__metadata__"] = {{"format", "d2c-checkpoint-1"},
+                            {"network", network_shape_to_json(shape)}};
+  std::int64_t end = 0;
+  for (const ParameterEntry& entry : parameter_list(shape)) {
+    const std::int64_t begin = end;
+    end += 4 * entry.count();
+    header["ema." + entry.name] = {
+        {"dtype", "F32"}, {"shape", entry.shape}, {"data_offsets", {begin, end}}};
+  }
+  const std::string text = header.dump();
+  const std::uint64_t length = text.size();
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(&length), sizeof length)
+      .write(text.data(), static_cast<std::streamsize>(length));
+  fs::resize_file(path, sizeof length + length + static_cast<std::uint64_t>(end));
+}
+
+} // namespace
+
+TEST_CASE("pretrained: check compares a checkpoint of this library without reading its values") {
+  Bench bench;
+  const fs::path file = bench.folder / "final.safetensors";
+  auto& context = bench.with(PretrainedConfig{.weights = file.string()});
+  const auto resident = [] {
+    std::ifstream status("/proc/self/statm");
+    std::int64_t pages = 0;
+    status >> pages >> pages;
+    return pages * 4096;
+  };
+  write_hole(file, shape_of(Family::sit));
+  const std::int64_t before = resident();
+  CHECK(problems_of(Pretrained<SiT<vast>>{}, context).empty());
+  CHECK(resident() - before < std::int64_t{100} << 20);
+  write_hole(file, shape_of(Family::sit, 3));
+  CHECK_THAT(problems_of(Pretrained<SiT<vast>>{}, context),
+             Contains("pretrained.weights: ") && Contains("expected a network of shape"));
 }
 
 TEST_CASE("pretrained: check says what is missing, unknown or does not fit") {

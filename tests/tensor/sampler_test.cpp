@@ -302,6 +302,15 @@ TEST_CASE("sampler: guidance that the denoisers cannot give is refused in a sent
   auto sentence = sentence_of([&] { run_stage(Sampler<Euler>{}, bench.context); });
   CHECK(sentence.find("expected a guiding denoiser that predicts linear velocity of 1x4x4 with 3 "
                       "classes, found ddpm-linear noise") != std::string::npos);
+  const auto guide = other / "guide.safetensors";
+  save_tensors(guide, {{"weight", at::ones({2})}});
+  config.guide_checkpoint = guide.string();
+  bench.sections.set(config);
+  Problems foreign;
+  check_stage(Sampler<Euler>{}, bench.context, foreign);
+  CHECK(foreign.text() == "sample.guide_checkpoint: " + guide.string() +
+                              ": expected a checkpoint of this library (format d2c-checkpoint-1), "
+                              "found none");
   config = small();
   config.guidance_null = "class";
   bench.sections.set(config);

@@ -1,5 +1,5 @@
 #pragma once
-/// Loading a state dict into a parameter table.
+/// A state dict compared with a list of parameters, and loaded into their table.
 
 #include <cstdint>
 #include <map>
@@ -8,6 +8,7 @@
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/models/parameter_list.hpp>
 #include <d2c/models/weight_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/parameter_table.hpp>
@@ -15,14 +16,14 @@
 
 namespace d2c {
 
-/// Copies every parameter `prefix` + name of `file` into the table, in any floating type. All or
-/// nothing: throws one InputError that lists each tensor that is missing, that has another shape,
-/// or that lies under the prefix without a place in the network, and then leaves the table alone.
+/// Compares the tensors `prefix` + name of `file` with `entries` without reading values. Throws one
+/// InputError that lists each tensor that is missing, that has another shape, or that lies under
+/// the prefix without a place in the network.
 template <class = Once>
-void load_weights(const WeightsFile& file, ParameterTable& parameters,
-                  const std::string& prefix = {}) {
+void require_weights(const WeightsFile& file, const std::vector<ParameterEntry>& entries,
+                     const std::string& prefix = {}) {
   std::map<std::string, std::vector<std::int64_t>> expected;
-  for (const ParameterEntry& entry : parameters.entries()) {
+  for (const ParameterEntry& entry : entries) {
     expected.emplace(prefix + entry.name, entry.shape);
   }
   std::map<std::string, StoredShape> found;
@@ -35,6 +36,16 @@ void load_weights(const WeightsFile& file, ParameterTable& parameters,
     throw InputError(file.path().string() +
                      ": expected the weights of this network, found: " + wrong);
   }
+}
+D2C_COMPILED_ONCE(void require_weights<>(const WeightsFile&, const std::vector<ParameterEntry>&,
+                                         const std::string&))
+
+/// Copies every parameter `prefix` + name of `file` into the table, in any floating type. All or
+/// nothing: errors as require_weights, and then leaves the table alone.
+template <class = Once>
+void load_weights(const WeightsFile& file, ParameterTable& parameters,
+                  const std::string& prefix = {}) {
+  require_weights(file, parameters.entries(), prefix);
   const at::NoGradGuard no_grad;
   for (const ParameterEntry& entry : parameters.entries()) {
     file.read_into(prefix + entry.name, parameters.value(entry.name));

@@ -1,7 +1,10 @@
 #pragma once
 /// The shape of a network as JSON, as checkpoints carry it. Torch-free.
 
+#include <cmath>
+#include <limits>
 #include <string>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -53,7 +56,7 @@ std::string network_shape_to_json(const NetworkShape& shape) {
 D2C_COMPILED_ONCE(std::string network_shape_to_json<>(const NetworkShape&))
 
 /// Reads what network_shape_to_json wrote. Throws InputError, beginning with `where`, on anything
-/// else.
+/// else, such as a number that is not whole or that an int does not hold.
 template <class = Once>
 NetworkShape network_shape_from_json(const std::string& text, const std::string& where) {
   NetworkShape shape;
@@ -65,9 +68,22 @@ NetworkShape network_shape_from_json(const std::string& text, const std::string&
                        "\"");
     }
     shape.family = family == "dit" ? Family::dit : Family::sit;
-    detail::for_each_shape_field(
-        shape, [&](const char* name, auto& field) { json.at(name).get_to(field); });
-    shape.class_token_width = json.value("class_token_width", 0);
+    const auto read = [&](const char* name, auto& field) {
+      const auto& value = json.at(name);
+      if constexpr (std::is_same_v<decltype(field), int&>) {
+        // get_to would round and wrap.
+        if (!value.is_number_integer() ||
+            std::abs(value.template get<double>()) > std::numeric_limits<int>::max()) {
+          throw InputError(where + ": expected a whole number below 2^31 as \"" + name +
+                           "\" of the network, found " + value.dump());
+        }
+      }
+      value.get_to(field);
+    };
+    detail::for_each_shape_field(shape, read);
+    if (json.contains("class_token_width")) {
+      read("class_token_width", shape.class_token_width);
+    }
   } catch (const nlohmann::json::exception& error) {
     throw InputError(where + ": expected the shape of a network as JSON, found another text (" +
                      error.what() + ")");

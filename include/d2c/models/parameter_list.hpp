@@ -3,6 +3,7 @@
 /// in the order they have in the flat buffer. Holds no values (see tensor/parameter_table.hpp).
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,7 +39,8 @@ struct ParameterEntry {
 };
 
 /// Refuses shapes no transformer can have: sizes below one, an input that patches do not tile, a
-/// width that heads or the position embedding (four quarters) do not divide. Throws InputError.
+/// width that heads or the position embedding (four quarters) do not divide, more tokens, channels
+/// or classes than an int counts. Throws InputError.
 template <class = Once>
 void require_valid(const NetworkShape& shape) {
   const auto& size = shape.size;
@@ -59,7 +61,11 @@ void require_valid(const NetworkShape& shape) {
   need(shape.height % size.patch == 0 && shape.width % size.patch == 0,
        "input " + std::to_string(shape.height) + "x" + std::to_string(shape.width) +
            " must be a multiple of patch " + std::to_string(size.patch));
+  constexpr int most = std::numeric_limits<int>::max();
+  need(std::int64_t{shape.grid_height()} * shape.grid_width() < most && shape.channels <= most / 2,
+       "patches and output channels must be fewer than 2^31");
   need(!shape.class_embedding || shape.classes > 0, "classes must be at least 1");
+  need(shape.classes < most, "classes must be fewer than 2^31 - 1");
   need(!shape.text_embedding ||
            (shape.classes > 0 && shape.text_tokens > 0 && shape.text_width > 0),
        "a text embedding needs classes, text_tokens and text_width of at least 1");
@@ -82,6 +88,7 @@ D2C_COMPILED_ONCE(void require_valid<>(const NetworkShape&))
 /// layer lie one after another, as do their biases: the modulation of the whole network is one
 /// matrix product. `pos_embed` comes last, so trainable parameters are one leading range.
 /// Names follow the published DiT, SiT, REPA and REG state dicts; `y_embedder.text_*` are ours.
+/// Throws InputError as require_valid, and for more elements than an int64 counts.
 template <class = Once>
 std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   require_valid(shape);
@@ -91,9 +98,18 @@ std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
   const std::int64_t frequencies = 256;
 
   std::vector<ParameterEntry> list;
-  const auto add = [&list](std::string name, std::vector<std::int64_t> extents,
-                           Initialisation initialisation) {
-    list.push_back({std::move(name), std::move(extents), initialisation, true});
+  std::int64_t total = 0;
+  const auto add = [&](std::string name, std::vector<std::int64_t> extents,
+                       Initialisation initialisation, bool trainable = true) {
+    std::int64_t count = 1;
+    bool counts = true;
+    for (const std::int64_t extent : extents) {
+      counts = counts && !__builtin_mul_overflow(count, extent, &count);
+    }
+    if (!counts || __builtin_add_overflow(total, count, &total)) {
+      throw InputError("network shape: up to " + name + " there are more than 2^63 parameters");
+    }
+    list.push_back({std::move(name), std::move(extents), initialisation, trainable});
   };
   const auto add_linear = [&add](const std::string& name, std::int64_t out, std::int64_t in,
                                  Initialisation initialisation = Initialisation::xavier_uniform) {
@@ -137,6 +153,7 @@ std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
     add(block(i) + ".adaLN_modulation.1.bias", {6 * width}, zeros);
   }
   add("final_layer.adaLN_modulation.1.bias", {2 * width}, zeros);
+  // The rows cannot overflow, as four times as many elements of x_embedder.proj were counted.
   add_linear("final_layer.linear", patch * patch * shape.out_channels(), width, zeros);
   if (shape.class_token_width > 0) {
     add_linear("final_layer.linear_cls", shape.class_token_width, width, zeros);
@@ -146,7 +163,7 @@ std::vector<ParameterEntry> parameter_list(const NetworkShape& shape) {
     add_linear("projectors.0.2", shape.align_hidden, shape.align_hidden);
     add_linear("projectors.0.4", shape.align_width, shape.align_hidden);
   }
-  list.push_back({"pos_embed", {1, shape.sequence(), width}, Initialisation::sine_cosine, false});
+  add("pos_embed", {1, shape.sequence(), width}, Initialisation::sine_cosine, false);
   return list;
 }
 D2C_COMPILED_ONCE(std::vector<ParameterEntry> parameter_list<>(const NetworkShape&))

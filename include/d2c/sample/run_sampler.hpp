@@ -19,6 +19,7 @@
 #include <d2c/io/contact_sheet.hpp>
 #include <d2c/io/png.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/sample/check_sample_config.hpp>
 #include <d2c/sample/draw_samples.hpp>
 #include <d2c/sample/guided_prediction.hpp>
@@ -55,11 +56,17 @@ inline void require_guide_fits(const TrainedDenoiser& guide, const TrainedDenois
 
 } // namespace detail
 
-/// Problems that can be seen before anything runs: what the method and guidance refuse.
+/// Problems that can be seen before anything runs: what the method and guidance refuse, and a
+/// guiding denoiser that is not there or is none.
 template <class... Policies>
 void check_stage(const Sampler<Policies...>&, const StageContext& context, Problems& problems) {
-  check_sample_config<typename Sampler<Policies...>::method>(context.section<SampleConfig>(),
-                                                             problems);
+  const auto& config = context.section<SampleConfig>();
+  check_sample_config<typename Sampler<Policies...>::method>(config, problems);
+  if (!config.guide_checkpoint.empty() &&
+      std::filesystem::is_regular_file(guide_checkpoint(config))) {
+    problems.check("sample.guide_checkpoint",
+                   [&] { described_denoiser(WeightsFile(guide_checkpoint(config))); });
+  }
 }
 
 /// Draws [sample] images_per_class images of every class with the averaged weights of the trained

@@ -1,10 +1,12 @@
 #pragma once
 /// A trained denoiser from a checkpoint of this library.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
@@ -12,6 +14,8 @@
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/load_weights.hpp>
 #include <d2c/models/network_shape_json.hpp>
+#include <d2c/models/parameter_list.hpp>
+#include <d2c/models/transformer_size.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -27,14 +31,29 @@ struct TrainedDenoiser {
   DiffusionTransformer& operator*() const { return *network; }
 };
 
-/// Builds the network that `path` (step-*.safetensors or final.safetensors) describes, on `device`,
-/// with its averaged weights or the last ones, and with the prompts it was trained on. A checkpoint
+/// What a checkpoint says of its denoiser beside the weights.
+struct DenoiserDescription {
+  NetworkShape shape;
+  Parametrisation parametrisation;
+};
+
+namespace detail {
+
+/// Where the averaged weights of a checkpoint lie, or the last ones.
+inline const char* weights_prefix(bool use_ema) {
+  return use_ema ? "ema." : "model.";
+}
+
+} // namespace detail
+
+/// Reads what a checkpoint (step-*.safetensors or final.safetensors) says of its denoiser, and
+/// compares it with names and shapes of the tensors that load_denoiser reads. Nothing of the
+/// network's size is made: what a file says must not cost more than what it holds. A checkpoint
 /// that does not name its parametrisation has that of its family. Throws InputError for another
 /// file, and listing every tensor that is missing or does not fit.
 template <class = Once>
-TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device device,
-                              bool use_ema = true) {
-  const WeightsFile file(path);
+DenoiserDescription described_denoiser(const WeightsFile& file, bool use_ema = true) {
+  const std::filesystem::path& path = file.path();
   const auto metadata = file.metadata();
   const auto format = metadata.find("format");
   const auto network = metadata.find("network");
@@ -56,15 +75,38 @@ TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device devi
     }
     parametrisation = *known;
   }
-  auto denoiser = std::make_unique<DiffusionTransformer>(shape, device, 0);
-  load_weights(file, denoiser->parameters(), use_ema ? "ema." : "model.");
+  if (shape.size.depth > static_cast<std::int64_t>(file.names().size())) {
+    throw InputError(path.string() + ": expected at most as many blocks as the " +
+                     std::to_string(file.names().size()) +
+                     " tensors of the file, found a depth of " + std::to_string(shape.size.depth));
+  }
+  std::vector<ParameterEntry> entries;
+  try {
+    entries = parameter_list(shape);
+  } catch (const InputError& error) {
+    throw InputError(path.string() + ": " + error.what());
+  }
+  require_weights(file, entries, detail::weights_prefix(use_ema));
   if (shape.text_embedding) {
-    for (const char* name : {"text.tokens", "text.mask"}) {
-      if (!file.has(name)) {
-        throw InputError(path.string() + ": expected the prompts of this network as \"" + name +
-                         "\", found none");
-      }
-    }
+    require_weights(file,
+                    {{"tokens", {shape.classes, shape.text_tokens, shape.text_width}},
+                     {"mask", {shape.classes, shape.text_tokens}}},
+                    "text.");
+  }
+  return {shape, parametrisation};
+}
+D2C_COMPILED_ONCE(DenoiserDescription described_denoiser<>(const WeightsFile&, bool))
+
+/// Builds the network that `path` describes, on `device`, with its averaged weights or the last
+/// ones, and with the prompts it was trained on. Errors as described_denoiser.
+template <class = Once>
+TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device device,
+                              bool use_ema = true) {
+  const WeightsFile file(path);
+  const auto [shape, parametrisation] = described_denoiser(file, use_ema);
+  auto denoiser = std::make_unique<DiffusionTransformer>(shape, device, 0);
+  load_weights(file, denoiser->parameters(), detail::weights_prefix(use_ema));
+  if (shape.text_embedding) {
     denoiser->set_text_table(file.read("text.tokens"), file.read("text.mask"));
   }
   return {std::move(denoiser), parametrisation};

@@ -25,9 +25,10 @@ namespace d2c {
 
 namespace detail {
 
-/// The network whose weights [pretrained] names, with them, on the CPU. Its shape is that of the
-/// types and the data set; a file says alone whether there is a class token, and a checkpoint of
-/// this library its text and projector too.
+/// The network whose weights [pretrained] names, with them, on the CPU; without `with_values` none,
+/// after names and shapes are compared. Its shape is that of the types and the data set; a file
+/// says alone whether there is a class token, and a checkpoint of this library its text and
+/// projector too.
 template <class Stage>
 std::unique_ptr<DiffusionTransformer>
 pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts, bool with_values) {
@@ -37,8 +38,8 @@ pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts,
   file.require_predicts(Objective::parametrisation, Objective::name);
   NetworkShape shape = scorer_shape<typename Stage::model, Objective>(facts);
   if (file.is_own()) {
-    auto network = load_denoiser(path, at::kCPU, config.weights_part == "ema").network;
-    NetworkShape found = network->shape();
+    const bool ema = config.weights_part == "ema";
+    const NetworkShape found = described_denoiser(WeightsFile(path), ema).shape;
     const auto text = [](const NetworkShape& s) {
       return network_shape_to_json({.family = s.family,
                                     .size = s.size,
@@ -52,7 +53,7 @@ pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts,
       throw InputError(path.string() + ": expected a network of shape " + text(shape) + ", found " +
                        text(found));
     }
-    return network;
+    return with_values ? load_denoiser(path, at::kCPU, ema).network : nullptr;
   }
   shape.class_token_width = static_cast<int>(file.class_token_width());
   file.require_fits(shape);
