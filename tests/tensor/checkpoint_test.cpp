@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -269,7 +270,9 @@ TEST_CASE("weights: a state dict loads in any floating type, and every misfit is
   }
   const fs::path path = folder / "weights.safetensors";
   save_tensors(path, tensors);
-  DiffusionTransformer target(plain, at::kCPU, 2);
+  DiffusionTransformer target(plain, at::kCPU, std::nullopt);
+  CHECK(target.parameters().trainable_values().eq(0).all().item<bool>());
+  CHECK(at::equal(target.parameters().value("pos_embed"), source.parameters().value("pos_embed")));
   load_weights(WeightsFile(path), target.parameters(), "ema.");
   CHECK(at::equal(target.parameters().values(), source.parameters().values()));
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -44,15 +45,20 @@ struct TransformerOutput {
 /// the graphs it makes.
 class DiffusionTransformer {
 public:
-  /// Allocates on `device` and draws the published initialisation from `seed`. `dtype` is float32
-  /// except in tests of exactness. Throws InputError on an impossible shape.
-  DiffusionTransformer(const NetworkShape& shape, at::Device device, std::uint64_t seed,
-                       at::ScalarType dtype = at::kFloat, BlockPath path = BlockPath::automatic)
+  /// Allocates on `device` and draws the published initialisation from `seed`. Without a seed, for
+  /// a network whose weights are loaded, all but the position embedding is zero, and the memory of
+  /// large CPU networks is not touched. `dtype` is float32 except in tests of exactness. Throws
+  /// InputError on an impossible shape.
+  DiffusionTransformer(const NetworkShape& shape, at::Device device,
+                       std::optional<std::uint64_t> seed, at::ScalarType dtype = at::kFloat,
+                       BlockPath path = BlockPath::automatic)
       : shape_(shape),
         parameters_(parameter_list(shape), device, dtype),
         anchor_(at::zeros({}, at::TensorOptions().device(device).dtype(dtype))) {
     anchor_.set_requires_grad(true);
-    parameters_.initialise(seed);
+    if (seed) {
+      parameters_.initialise(*seed);
+    }
     auto positions = position_embedding(shape.grid_height(), shape.grid_width(), shape.size.width);
     // The row of a class token, before the others, is zero.
     parameters_.value("pos_embed")

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -75,9 +76,11 @@ template <class Model, class Objective>
   constexpr bool flow = !is_discrete(predicted.path) && predicted.target == TargetKind::velocity;
   using Times = std::conditional_t<flow, LogitNormalTime, UniformTime>;
   const auto& config = context.section<ScoreConfig>();
+  const bool trains = trains_scorer(config);
   auto network = std::make_unique<DiffusionTransformer>(
-      scorer_shape<Model, Objective>(context.facts), device_from(context.device), context.seed);
-  if (!trains_scorer(config)) {
+      scorer_shape<Model, Objective>(context.facts), device_from(context.device),
+      trains ? std::optional(context.seed) : std::nullopt);
+  if (!trains) {
     scorer_weights<Objective>(config).load_into(network->parameters(), network->shape(),
                                                 predicted.target);
     return network;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,7 +105,7 @@ TrainedDenoiser load_denoiser(const std::filesystem::path& path, at::Device devi
                               bool use_ema = true) {
   const WeightsFile file(path);
   const auto [shape, parametrisation] = described_denoiser(file, use_ema);
-  auto denoiser = std::make_unique<DiffusionTransformer>(shape, device, 0);
+  auto denoiser = std::make_unique<DiffusionTransformer>(shape, device, std::nullopt);
   load_weights(file, denoiser->parameters(), detail::weights_prefix(use_ema));
   if (shape.text_embedding) {
     denoiser->set_text_table(file.read("text.tokens"), file.read("text.mask"));

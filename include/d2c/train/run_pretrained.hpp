@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <d2c/core/error.hpp>
@@ -60,7 +61,7 @@ pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts,
   if (!with_values) {
     return nullptr;
   }
-  auto network = std::make_unique<DiffusionTransformer>(shape, at::kCPU, 0);
+  auto network = std::make_unique<DiffusionTransformer>(shape, at::kCPU, std::nullopt);
   file.load_into(network->parameters(), shape, Objective::parametrisation.target);
   return network;
 }
