@@ -1,6 +1,6 @@
-// Loads one file of weights into memory of its own, or copies or makes memory, and prints one line:
-// seconds, bytes of all tensors, and by how many bytes the process grew at its peak. Started anew
-// for every measurement by compare.py.
+// Loads one file of weights into memory of its own or into its network, or copies or makes memory,
+// and prints one line: seconds, bytes of all tensors, and by how many bytes the process grew at its
+// peak. Started anew for every measurement by compare.py.
 
 #include <algorithm>
 #include <chrono>
@@ -9,11 +9,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <d2c/io/tensor_io.hpp>
+#include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/dit.hpp>
 #include <d2c/tensor/parallel.hpp>
+#include <d2c/train/published_weights_file.hpp>
 
 namespace {
 
@@ -79,17 +83,41 @@ void load(const std::filesystem::path& file) {
   std::cout << seconds << ' ' << bytes << ' ' << memory("VmHWM") - before << '\n';
 }
 
+/// A DiT-XL/2 of `depth` blocks with the weights of the file, ready to be called.
+void load_network(const std::filesystem::path& file, int depth) {
+  at::ones({1 << 20}).add_(1); // threads exist before memory is read
+  d2c::NetworkShape shape;
+  shape.family = d2c::Family::dit;
+  shape.size = d2c::DiT_XL2::size;
+  shape.size.depth = depth;
+  shape.learn_sigma = true;
+  const std::int64_t before = memory("VmRSS");
+  const auto start = Clock::now();
+  d2c::DiffusionTransformer network(shape, at::kCPU, std::nullopt);
+  d2c::PublishedWeightsFile(file, {}).load_into(network.parameters(), shape,
+                                                d2c::TargetKind::noise);
+  const double seconds = seconds_since(start);
+  std::cout << seconds << ' ' << network.parameters().values().nbytes() << ' '
+            << memory("VmHWM") - before << '\n';
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-  const std::string task = argc == 4 ? argv[1] : "";
-  if (task != "copy" && task != "make" && task != "load") {
-    std::cerr << "usage: bench_loading copy|make BYTES THREADS | load FILE THREADS\n";
+  const std::string task = argc > 1 ? argv[1] : "";
+  const bool known = task == "network"
+                         ? argc == 5
+                         : argc == 4 && (task == "copy" || task == "make" || task == "load");
+  if (!known) {
+    std::cerr << "usage: bench_loading copy|make BYTES THREADS | load FILE THREADS | network FILE "
+                 "THREADS DEPTH\n";
     return 2;
   }
   at::set_num_threads(std::stoi(argv[3]));
   if (task == "load") {
     load(argv[2]);
+  } else if (task == "network") {
+    load_network(argv[2], std::stoi(argv[4]));
   } else {
     (task == "copy" ? copy : make)(std::stoll(argv[2]));
   }

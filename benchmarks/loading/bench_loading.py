@@ -6,6 +6,8 @@ usage: bench_loading.py WAY FILE THREADS
   torch-touch   torch.load(mmap=True), then every tensor read once where it lies
   safetensors   safetensors.torch.load_file, then every tensor copied into memory of its own
   safetensors-touch   the same, then every tensor read once where it lies
+  torch-network, safetensors-network   torch.load(mmap=True) or load_file, then load_state_dict into a module
+                that has the parameters and was not initialised
 """
 
 import sys
@@ -21,6 +23,20 @@ def memory(field):
         return next(int(line.split()[1]) for line in status if line.startswith(field + ":")) * 1024
 
 
+def empty_module(tensors):
+    """A module with parameters of these names and shapes, whose values nobody has written."""
+    root = torch.nn.Module()
+    for name, tensor in tensors.items():
+        *path, last = name.split(".")
+        module = root
+        for part in path:
+            if part not in module._modules:
+                module.add_module(part, torch.nn.Module())
+            module = module._modules[part]
+        module.register_parameter(last, torch.nn.Parameter(torch.empty(tensor.shape)))
+    return root
+
+
 def main():
     way, file, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
@@ -31,7 +47,11 @@ def main():
         tensors = load_file(file)
     else:
         tensors = torch.load(file, mmap=way != "torch", weights_only=True)
-    if way.endswith("touch"):
+    if way.endswith("network"):
+        module = empty_module(tensors)
+        module.load_state_dict(tensors)
+        tensors = module.state_dict()
+    elif way.endswith("touch"):
         for tensor in tensors.values():
             tensor.sum()
     elif way != "torch":

@@ -17,11 +17,15 @@ from safetensors.torch import save_file
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/results/performance.md"
 BEGIN, END = "<!-- loading: written by benchmarks/loading/run.sh -->", "<!-- end of loading -->"
+NETWORK = "DiT-XL/2 into its network"
+# Program and way; None: ours. Each way is compared with the one of ours before it.
 WAYS = {
     ".pt": (("d2c", None), ("torch.load", "torch"), ("torch.load(mmap=True), copied", "torch-mmap"),
-            ("torch.load(mmap=True), read once", "torch-touch")),
+            ("torch.load(mmap=True), read once", "torch-touch"), (f"{NETWORK}: d2c", None),
+            (f"{NETWORK}: torch.load(mmap=True), load_state_dict", "torch-network")),
     ".safetensors": (("d2c", None), ("safetensors load_file, copied", "safetensors"),
-                     ("safetensors load_file, read once", "safetensors-touch")),
+                     ("safetensors load_file, read once", "safetensors-touch"), (f"{NETWORK}: d2c", None),
+                     (f"{NETWORK}: safetensors load_file, load_state_dict", "safetensors-network")),
 }
 
 
@@ -48,15 +52,19 @@ def measured(*command):
     return float(words[0]), int(words[1]), int(words[2])
 
 
-def table(program, folder, rounds, threads):
+def table(program, folder, rounds, threads, depth):
     python = str(pathlib.Path(__file__).with_name("bench_loading.py"))
     size = (folder / "weights.pt").stat().st_size
     ways = [(suffix, label, way) for suffix, some in WAYS.items() for label, way in some]
     commands = {("", floor): (program, floor, str(size), str(threads)) for floor in ("copy", "make")}
     for suffix, label, way in ways:
         file = str(folder / f"weights{suffix}")
-        commands[suffix, label] = ((program, "load", file, str(threads)) if way is None
-                                   else (sys.executable, python, way, file, str(threads)))
+        if way is not None:
+            commands[suffix, label] = (sys.executable, python, way, file, str(threads))
+        elif label.startswith(NETWORK):
+            commands[suffix, label] = (program, "network", file, str(threads), str(depth))
+        else:
+            commands[suffix, label] = (program, "load", file, str(threads))
     for command in commands.values():  # files into the page cache, libraries too
         measured(*command)
     runs = {key: [] for key in commands}
@@ -71,13 +79,14 @@ def table(program, folder, rounds, threads):
              f"written once: {statistics.median(makes):.2f} s ({min(makes):.2f} to {max(makes):.2f}).", "",
              "| file | program | seconds | range | times the copy | times new memory | to d2c | peak memory / tensors |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for suffix, label, _ in ways:
+    for suffix, label, way in ways:
         seconds = [run[0] for run in runs[suffix, label]]
-        ours = [run[0] for run in runs[suffix, "d2c"]]
+        if way is None:
+            ours = seconds
         to_copy, to_make = ([a / b for a, b in zip(seconds, floor)] for floor in (copies, makes))
         ratio = [a / b for a, b in zip(seconds, ours)]
         peak = max(run[2] / run[1] for run in runs[suffix, label])
-        to_ours = ("" if label == "d2c" else
+        to_ours = ("" if way is None else
                    f"{statistics.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f})")
         lines.append(f"| `{suffix}` | {label} | {statistics.median(seconds):.2f} | {min(seconds):.2f} to "
                      f"{max(seconds):.2f} | {statistics.median(to_copy):.1f} | {statistics.median(to_make):.1f} | "
@@ -103,7 +112,7 @@ def main():
         save_file(tensors, folder / "weights.safetensors")
         del tensors
         os.sync()
-        text = table(options.program, folder, options.rounds, threads)
+        text = table(options.program, folder, options.rounds, threads, options.depth)
     print(text)
     if options.write:
         page = PAGE.read_text()
