@@ -201,6 +201,31 @@ TEST_CASE("published: every misfit is listed at once, sorted") {
              Contains("pos_embed expected in a floating type, found [1, 16, 48] I64"));
 }
 
+TEST_CASE(
+    "published: a head with variances must have twice the rows, and nothing is written else") {
+  const NetworkShape shape = shape_of(Family::sit);
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const ParameterEntry& entry : parameter_list(shape)) {
+    tensors.emplace_back(entry.name, at::ones(entry.shape));
+    if (entry.name == "final_layer.linear.bias") {
+      tensors.back().second = at::ones({32});
+    } else if (entry.name == "final_layer.linear.weight") {
+      tensors.back().second = at::ones({33, 48});
+    }
+  }
+  const d2c_test::ScratchFolder folder;
+  save_tensors(folder / "odd.safetensors", tensors);
+  DiffusionTransformer network(shape, at::kCPU, 4);
+  const Tensor before = network.parameters().values().clone();
+  CHECK(message([&] {
+          PublishedWeightsFile(folder / "odd.safetensors", {})
+              .load_into(network.parameters(), shape, TargetKind::velocity);
+        }) == (folder / "odd.safetensors").string() +
+                  ": expected the weights of this network, found: mis-shaped "
+                  "final_layer.linear.weight, expected [32, 48], found [33, 48] F32");
+  CHECK(at::equal(network.parameters().values(), before));
+}
+
 TEST_CASE("published: a training may begin where the file has no projector and no text branch") {
   NetworkShape shape = shape_of(Family::sit, true);
   shape.text_embedding = true;
