@@ -212,6 +212,17 @@ TEST_CASE("pretrained: check says what is missing, unknown or does not fit") {
         "pretrained.weights: " + file.string() +
             ": expected the weights of this network, found: mis-shaped "
             "y_embedder.embedding_table.weight, expected [3, 16], found [4, 16] F32");
+  // A class token brings its width along, but for a network that cannot have one.
+  NetworkShape entangled = shape_of(Family::sit);
+  entangled.class_token_width = 6;
+  write_flat(file, entangled);
+  CHECK(problems_of(Pretrained<SiT<tiny>>{}, context).empty());
+  CHECK_THAT(problems_of(Pretrained<DiT<tiny>>{}, context),
+             Contains("pretrained.weights: " + file.string() +
+                      ": expected the weights of this network, found: unexpected "
+                      "cls_projectors2.bias [16] F32; unexpected cls_projectors2.weight [16, 6] "
+                      "F32; unexpected final_layer.linear_cls.bias [6] F32; "));
+  write_flat(file, shape_of(Family::dit, 3));
   // The scorer's checkpoint is looked at in the same way.
   ScoreConfig score;
   score.checkpoint = file.string();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -93,12 +94,14 @@ public:
     return at != stored_.end() && at->first.starts_with(beginning);
   }
 
-  /// The width of REG's class token; 0 for networks without.
-  [[nodiscard]] std::int64_t class_token_width() const {
+  /// The width of REG's class token; 0 for networks without, and for more than a shape can say.
+  [[nodiscard]] int class_token_width() const {
     const auto at = stored_.find("cls_projectors2.weight");
-    return at != stored_.end() && file_.shape(at->second).size() == 2
-               ? file_.shape(at->second).back()
-               : 0;
+    if (at == stored_.end() || file_.shape(at->second).size() != 2) {
+      return 0;
+    }
+    const std::int64_t width = file_.shape(at->second).back();
+    return width <= std::numeric_limits<int>::max() ? static_cast<int>(width) : 0;
   }
 
   /// Throws InputError for a checkpoint of this library that was trained to predict something else

@@ -56,7 +56,9 @@ pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts,
     }
     return with_values ? load_denoiser(path, at::kCPU, ema).network : nullptr;
   }
-  shape.class_token_width = static_cast<int>(file.class_token_width());
+  if (!shape.learn_sigma) { // else a class token cannot be, and its tensors are unexpected
+    shape.class_token_width = file.class_token_width();
+  }
   file.require_fits(shape);
   if (!with_values) {
     return nullptr;
