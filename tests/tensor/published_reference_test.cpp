@@ -226,6 +226,19 @@ TEST_CASE(
   CHECK(at::equal(network.parameters().values(), before));
 }
 
+TEST_CASE("published: two names for one block of a decoder are refused") {
+  const d2c_test::ScratchFolder folder;
+  const fs::path file = folder / "twice.safetensors";
+  const Tensor one = at::ones({1});
+  save_tensors(file, {{"blocks.0.a", one}, {"decoder_blocks.1.a", one}});
+  CHECK(PublishedWeightsFile(file, {}).tensors().contains("blocks.2.a"));
+  save_tensors(file,
+               {{"blocks.0.a", one}, {"decoder_blocks.01.a", one}, {"decoder_blocks.1.a", one}});
+  CHECK(message([&] { PublishedWeightsFile(file, {}); }) ==
+        file.string() + ": expected one tensor blocks.2.a, found it as decoder_blocks.01.a and as "
+                        "decoder_blocks.1.a");
+}
+
 TEST_CASE("published: a training may begin where the file has no projector and no text branch") {
   NetworkShape shape = shape_of(Family::sit, true);
   shape.text_embedding = true;

@@ -48,7 +48,8 @@ namespace d2c {
 /// library.
 class PublishedWeightsFile {
 public:
-  /// Opens the file. Throws InputError where it cannot be read, or holds the other part alone.
+  /// Opens the file. Throws InputError where it cannot be read, holds the other part alone, or has
+  /// two names for one tensor.
   PublishedWeightsFile(const std::filesystem::path& path, PublishedChoice choice)
       : file_{path}, choice_{std::move(choice)} {
     const auto metadata = file_.metadata();
@@ -270,8 +271,12 @@ private:
     for (auto& [name, stored] : stored_) {
       const auto block = numbered(name, "decoder_blocks.");
       had_decoder_blocks_ = had_decoder_blocks_ || block;
-      renamed.emplace(
+      const auto [at, is_new] = renamed.emplace(
           block ? "blocks." + std::to_string(depth + block->first) + block->second : name, stored);
+      if (!is_new) { // numbers as 1 and 01
+        throw InputError(path().string() + ": expected one tensor " + at->first + ", found it as " +
+                         at->second + " and as " + stored);
+      }
     }
     stored_ = std::move(renamed);
   }
