@@ -3,9 +3,11 @@ what the networks return.
 
 <folder>/CASE.pt or .safetensors, and <folder>/CASE.expected.safetensors with input.* and output.*;
 input.t is the time of this library (0 data, 1 noise), and so are the signs of the outputs.
+<folder>/full_sizes.json has the names and shapes of the largest published networks.
 """
 
 import argparse
+import json
 import pathlib
 import sys
 from collections import OrderedDict
@@ -70,6 +72,22 @@ def prefixed(state, prefix):
     return OrderedDict((prefix + name, value) for name, value in state.items())
 
 
+def write_full_sizes(folder):
+    """Names and shapes of the published XL/2 for images of 256 pixels, as <folder>/full_sizes.json; built
+    without memory for values."""
+    xl = dict(input_size=32, patch_size=2, in_channels=4, hidden_size=1152, depth=28, num_heads=16,
+              mlp_ratio=4.0, class_dropout_prob=0.1, num_classes=1000)
+    projector = dict(encoder_depth=8, z_dims=[768], projector_dim=2048)
+    with torch.device("meta"):
+        networks = {"DiT-XL/2": Network("dit", learn_sigma=True, **xl),
+                    "SiT-XL/2": Network("sit", learn_sigma=True, **xl),
+                    "REPA": Network("repa", **projector, **xl),
+                    "REG": Network("reg", cls_token_dim=768, **projector, **xl)}
+    shapes = {name: {key: list(value.shape) for key, value in model.state_dict().items()}
+              for name, model in networks.items()}
+    (folder / "full_sizes.json").write_text(json.dumps(shapes))
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +139,8 @@ def main():
     assert sum(p.numel() for p in full.parameters()) == 32_963_360
     full = full.half().float()
     case("dit_s2", full.half().state_dict(), full.float())
+
+    write_full_sizes(folder)
 
     readback = pathlib.Path(__file__).with_name("published_readback.py")
     (folder / "readback").write_text(f'"{sys.executable}" "{readback.resolve()}"')

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,12 +13,16 @@
 
 #include <catch.hpp>
 #include <network_reference.hpp>
+#include <nlohmann/json.hpp>
 #include <scratch_folder.hpp>
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
+#include <d2c/models/dit.hpp>
 #include <d2c/models/network_shape_json.hpp>
+#include <d2c/models/parameter_list.hpp>
+#include <d2c/models/sit.hpp>
 #include <d2c/train/checkpoint.hpp>
 #include <d2c/train/export_denoiser.hpp>
 #include <d2c/train/published_weights_file.hpp>
@@ -131,6 +136,40 @@ TEST_CASE("published: a DiT-S/2 with the published sizes") {
   CHECK(PublishedWeightsFile(reference_folder() / "dit_s2.pt", {}).tensors().size() == 132);
   CHECK(parameter_count(shape) == 32'963'360);
   compare("dit_s2.pt", shape);
+}
+
+TEST_CASE("published: the XL/2 networks have the names, shapes and totals of Python's") {
+  std::ifstream file(reference_folder() / "full_sizes.json");
+  const auto networks = nlohmann::json::parse(file);
+  const auto compare_lists = [&](const std::string& name, const NetworkShape& shape,
+                                 std::size_t tensors, std::int64_t parameters) {
+    INFO(name);
+    using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+    const auto expected = networks.at(name).get<Shapes>();
+    const auto list = parameter_list(shape);
+    Shapes found;
+    for (const ParameterEntry& entry : list) {
+      found.emplace(entry.name, entry.shape);
+    }
+    CHECK(found == expected);
+    CHECK(list.size() == tensors);
+    CHECK(expected.size() == tensors);
+    CHECK(parameter_count(shape) == parameters);
+  };
+  NetworkShape shape;
+  shape.family = DiT_XL2::family;
+  shape.size = DiT_XL2::size;
+  shape.learn_sigma = true;
+  compare_lists("DiT-XL/2", shape, 292, 675'129'632);
+  shape.family = SiT_XL2::family; // SiT's own code has a head for variances too
+  shape.size = SiT_XL2::size;
+  compare_lists("SiT-XL/2", shape, 292, 675'129'632);
+  shape.learn_sigma = false;
+  shape.align_depth = 8;
+  shape.align_width = 768;
+  compare_lists("REPA", shape, 298, 683'242'512);
+  shape.class_token_width = 768;
+  compare_lists("REG", shape, 304, 685'017'360);
 }
 
 TEST_CASE("published: SiT's velocities come back with time and sign reversed, without variances") {
