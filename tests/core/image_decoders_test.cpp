@@ -158,6 +158,31 @@ TEST_CASE("image decoders: small depths stretch, 16-bit grey saturates, alpha an
         Bytes{10, 20, 30, 40, 50, 60, 0, 0, 0});
 }
 
+TEST_CASE("image decoders: a PNG's texts, profile and gamma are skipped, not kept") {
+  const std::string zeros(100'000, '\0');
+  std::string packed(compressBound(zeros.size()), '\0');
+  uLongf size = packed.size();
+  REQUIRE(compress(reinterpret_cast<Bytef*>(packed.data()), &size,
+                   reinterpret_cast<const Bytef*>(zeros.data()), zeros.size()) == Z_OK);
+  packed.resize(size);
+  const std::string extra =
+      chunk("gAMA", big_endian(45455)) + chunk("sBIT", text({5, 6, 5})) +
+      chunk("bKGD", text({0, 9, 0, 9, 0, 9})) + chunk("tEXt", text({'k', 0, 'v'})) +
+      chunk("zTXt", text({'k', 0, 0}) + packed) +
+      chunk("iTXt", text({'k', 0, 1, 0, 0, 0}) + packed) +
+      chunk("sPLT", text({'p', 0, 8, 1, 2, 3, 4, 0, 1})) + chunk("eXIf", "MM") + chunk("ours", "x");
+  const std::string row = text({0, 100, 150, 200});
+  const std::string png = png_by_hand(1, 1, 8, 2, row, extra);
+  CHECK(decoded(png).rgb == Bytes{100, 150, 200});
+
+  d2c::png_detail::Input input{bytes_of(png).data(), png.size()};
+  const d2c::png_detail::Reader reader{input};
+  REQUIRE(d2c::png_detail::succeeds(reader.png, [&] { png_read_info(reader.png, reader.info); }));
+  CHECK(png_get_valid(reader.png, reader.info, ~0U) == 0);
+  CHECK(png_get_text(reader.png, reader.info, nullptr, nullptr) == 0);
+  CHECK(png_get_unknown_chunks(reader.png, reader.info, nullptr) == 0);
+}
+
 TEST_CASE("image decoders: a file is what its first bytes say, whatever its name") {
   const Folder folder;
   const auto png = d2c::read_image(written(folder / "a.jpg", png_of(5, 4, 3)));

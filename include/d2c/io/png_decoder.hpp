@@ -56,6 +56,9 @@ public:
     // Only the number of pixels is limited, by whoever decodes.
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_benign_errors(png, 1);
+    // Texts, profiles and the like are skipped: they do not change a pixel here, and a compressed
+    // text unpacks to 8 MB a time. What decoding needs (and tRNS) is not among these.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   }
 
   Reader(const Reader&) = delete;
