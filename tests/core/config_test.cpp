@@ -175,6 +175,27 @@ TEST_CASE("config: depth that would end in recursion is refused, text with dots 
     CHECK(error_of([&] { d2c::parse_config("[a]\n" + of_parts(parts) + " = 1\n", "x"); }) ==
           "x:2" + sentence);
   }
+  // A string of three quotes may end in five: the last two are its own.
+  for (const std::string quote : {"\"", "'"}) {
+    const std::string three = quote + quote + quote;
+    for (const std::string& more : {std::string(), quote, quote + quote}) {
+      CHECK(error_of([&] {
+              d2c::parse_config("[a]\nb = { c = " + three + "d" + more + three + ", " +
+                                    of_parts(500'000) + " = 1 }\n",
+                                "x");
+            }) == "x:2" + sentence);
+      CHECK(error_of([&] {
+              d2c::parse_config("[a]\nb = { c = " + three + more + three + ", " +
+                                    of_parts(500'000) + " = 1 }\n",
+                                "x");
+            }) == "x:2" + sentence);
+      const auto file = d2c::parse_config("[a]\nb = " + three + "d" + more + three + "\n", "x");
+      CHECK(std::get<std::string>(file.tables.at("a").keys.at("b").value.data) == "d" + more);
+    }
+  }
+  CHECK(error_of([&] {
+          d2c::parse_config("[a]\nb = \"\"\"c \\\n d\"\"\"\n" + of_parts(17) + " = 1", "x");
+        }) == "x:4" + sentence);
   CHECK_THROWS_AS(d2c::parse_config("[a]\nb = " + std::string(500'000, '['), "x"), d2c::InputError);
   // The deepest that is read.
   std::string nested = "[" + of_parts(16) + "]\nx = ";

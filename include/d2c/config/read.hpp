@@ -66,10 +66,14 @@ inline std::size_t line_of_long_key(std::string_view text) {
       const bool triple = text.substr(at, 3) == std::string(3, c);
       for (at += triple ? 3 : 1; at < text.size(); ++at) {
         line += text[at] == '\n' ? 1U : 0U;
-        if (c == '"' && text[at] == '\\') {
+        if (c == '"' && text[at] == '\\' && text.substr(at + 1, 1) != "\n") {
           ++at;
         } else if (triple && text.substr(at, 3) == std::string(3, c)) {
+          // Two quotes more may end it: they belong to the string.
           at += 2;
+          for (int more = 0; more < 2 && text.substr(at + 1, 1) == std::string(1, c); ++more) {
+            ++at;
+          }
           break;
         } else if (!triple && (text[at] == c || text[at] == '\n')) {
           break;
