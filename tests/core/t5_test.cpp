@@ -140,8 +140,19 @@ TEST_CASE("shard index: anything else is refused in one sentence") {
   refused(R"({"weight_map": {"a": "/etc/x.safetensors"}})", "/etc/x.safetensors");
   refused(R"({"weight_map": {"a": ".."}})", "found \"..\"");
   refused(R"({"weight_map": {"a": "w.index.json"}})", "w.index.json");
-  const int deep = 1'000'000; // no recursion
+  const int deep = 1'000'000; // no recursion, and no tree of it in memory
   refused(R"({"weight_map": {"a": )" + std::string(deep, '[') + std::string(deep, ']') + "}}",
           "a value of type array");
+  refused(R"({"metadata": )" + std::string(deep, '['), "at most 16 levels");
   refused(R"({"weight_map": {"a": "x", "b": "x", "a": "y"}})", "the key \"a\" twice");
+  refused(R"({"weight_map": {"a": "x"}, "weight_map": {"b": "y"}})",
+          "the key \"weight_map\" twice");
+  refused(R"({"metadata": {"n": 1, "n": 2}, "weight_map": {"a": "x"}})",
+          "expected every key once, found the key \"n\" twice");
+  // Only tensors are looked at, at their own place.
+  const auto nested = d2c_test::written(folder / "w.index.json", R"({"weight_map": {"a": "x"},
+      "metadata": {"weight_map": {"b": 1}, "a": [{"a": 1}, {"a": null}]}})");
+  CHECK(ShardIndex{nested}.shard_of().size() == 1);
+  std::filesystem::resize_file(nested, 100'000'001);
+  CHECK_THROWS_WITH(ShardIndex{nested}, Contains("at most 100000000 bytes, found 100000001"));
 }
