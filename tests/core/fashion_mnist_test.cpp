@@ -64,7 +64,8 @@ TEST_CASE("idx: plain and gzipped arrays are read") {
   const auto gzipped = gzip_of(bytes);
   // Several members in a row are one stream.
   const auto members = gzip_of(bytes.substr(0, 9)) + gzip_of(bytes.substr(9));
-  for (const std::string& stored : {bytes, gzipped, members}) {
+  const auto filled_up = gzipped + std::string(512, '\0'); // as from a tape
+  for (const std::string& stored : {bytes, gzipped, members, filled_up}) {
     const auto array = d2c::read_idx(written(folder / "a", stored), 3);
     CHECK(array.shape == std::vector<std::int64_t>{2, 1, 3});
     CHECK(array.values == values);
@@ -103,6 +104,9 @@ TEST_CASE("idx: a wrong file is refused with what was expected and found") {
       {"a gzip header alone", packed.substr(0, 10), "truncated"},
       {"a wrong gzip checksum", damaged, "damage"},
       {"more data in the gzip file", gzip_of(good + "x"), "found more data behind"},
+      {"something else behind the gzip data", packed + "x", "1 bytes of something else behind"},
+      {"something else behind zeros", packed + std::string(512, '\0') + "x",
+       "513 bytes of something else behind"},
       {"a gzip file of something else", gzip_of("something else"), "found 0x736f6d65"},
   };
   for (const Case& wrong : cases) {

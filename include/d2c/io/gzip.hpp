@@ -15,9 +15,9 @@
 
 namespace d2c {
 
-/// Inflates one gzip file held in memory (several members in a row are one stream). read() never
-/// produces more than it is asked for, so a file cannot claim memory; InputError on a foreign,
-/// damaged (checksum) or truncated file.
+/// Inflates one gzip file held in memory (several members in a row are one stream, zeros may fill
+/// it up). read() never produces more than it is asked for, so a file cannot claim memory;
+/// InputError on a foreign, damaged (checksum) or truncated file, and on other data behind it.
 class GzipReader {
 public:
   /// `where` names the file in messages; `compressed` must outlive the reader.
@@ -57,6 +57,11 @@ public:
       done += room - stream_->avail_out;
       if (result == Z_STREAM_END) {
         finished_ = !is_gzip(rest_);
+        if (finished_ && std::any_of(rest_.begin(), rest_.end(),
+                                     [](std::byte each) { return each != std::byte{0}; })) {
+          throw InputError(where_ + ": expected gzip data to the end of the file, found " +
+                           std::to_string(rest_.size()) + " bytes of something else behind them");
+        }
         if (!finished_ && inflateReset(stream_.get()) != Z_OK) {
           throw Failure(where_ + ": zlib could not be restarted");
         }
