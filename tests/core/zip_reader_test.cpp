@@ -106,6 +106,10 @@ TEST_CASE("zip: deflated entries are unpacked, stored ones lie in the archive") 
   CHECK(content_of(archive, "stored") == "as it is");
   const d2c::ZipReader zip{"a.zip", std::as_bytes(std::span(archive))};
   CHECK(zip.content("stored").owner == nullptr);
+  std::size_t read = 0;
+  CHECK(zip.content("stored", [&](std::span<const std::byte> piece) { read += piece.size(); })
+            .bytes.size() == 8);
+  CHECK(read == 8);
   CHECK_THROWS_WITH(zip.entry("text"), Contains("compression method 8"));
 }
 
@@ -137,6 +141,11 @@ TEST_CASE("zip: what lies about its content is refused before memory is asked fo
       {"bytes behind the stream", with([](Entry& e) { e.packed += 'x'; }), "a damaged file"},
       {"another method", with([](Entry& e) { e.method = 12; }), "compression method 12"},
       {"encryption", with([](Entry& e) { e.flags = 1; }), "found it encrypted"},
+      {"a stored entry with another checksum", with([](Entry& e) {
+         e.method = 0;
+         e.packed = std::string(4000, 'y');
+       }),
+       "to have its checksum"},
       {"a stored entry of two sizes", with([](Entry& e) { e.method = 0; }), "found fewer"},
   };
   REQUIRE(content_of(zip_of({good}), "x") == text);
@@ -155,6 +164,28 @@ TEST_CASE("zip: entries that share bytes are refused") {
     std::memcpy(shared.data() + shared.rfind("PK\x01\x02") + 42, &offset, 4);
     CHECK_THROWS_WITH(content_of(shared, "a"), Contains("\"a\" to overlap what follows it"));
   }
+}
+
+TEST_CASE("zip: what stands in front of an entry is its own header") {
+  Entry first = entry("a", "one");
+  first.method = 0;
+  first.packed = "one";
+  const std::string archive = zip_of({first, entry("b", "two")});
+  REQUIRE(content_of(archive, "a") == "one");
+  const d2c::ZipReader unread{"a.zip", std::as_bytes(std::span(archive))};
+  CHECK(unread.entry("a").size() == 3);
+  // A longer extra field in the local header than what lies between the entries.
+  std::string longer = archive;
+  longer[28] = 2;
+  CHECK_THROWS_WITH(content_of(longer, "a"), Contains("\"a\" to overlap what follows it"));
+  std::string renamed = archive;
+  renamed[30] = 'c';
+  CHECK_THROWS_WITH(content_of(renamed, "a"), Contains("\"a\" to have its name in front of it"));
+  // Torch's checkpoints have no checksums that count.
+  std::string changed = archive;
+  changed[changed.find("one")] = 'O';
+  CHECK_THROWS_WITH(content_of(changed, "a"), Contains("\"a\" to have its checksum"));
+  CHECK(d2c::ZipReader{"a.zip", std::as_bytes(std::span(changed))}.entry("a").size() == 3);
 }
 
 TEST_CASE("zip: how much may be unpacked") {

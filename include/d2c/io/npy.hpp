@@ -52,23 +52,24 @@ inline std::string_view npy_value_of(std::string_view header, std::string_view k
 /// little-endian numbers.
 inline NpzArray parse_npy(std::span<const std::byte> bytes, const std::string& name,
                           const std::string& where) {
-  const auto fail = [&](const std::string& expected) {
-    return InputError(where + ": expected array \"" + name + "\" " + expected + ", found another");
+  const auto fail = [&](const std::string& expected, std::string_view found) {
+    return InputError(where + ": expected array \"" + name + "\" " + expected + ", found " +
+                      std::string(found.substr(0, 200)));
   };
   if (bytes.size() < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0 ||
       (bytes[6] != std::byte{1} && bytes[6] != std::byte{2})) {
-    throw fail("to begin as a NumPy file of version 1 or 2");
+    throw fail("to begin as a NumPy file of version 1 or 2", "another beginning");
   }
   const bool wide = bytes[6] == std::byte{2};
   const std::size_t begin = wide ? 12 : 10;
   std::uint32_t size = 0;
   std::memcpy(&size, bytes.data() + 8, std::min<std::size_t>(wide ? 4 : 2, bytes.size() - 8));
   if (bytes.size() < begin || bytes.size() - begin < size) {
-    throw fail("to have a whole header");
+    throw fail("to have a whole header", "its end (a truncated file)");
   }
   const std::string_view header{reinterpret_cast<const char*>(bytes.data()) + begin, size};
   if (npz_detail::npy_value_of(header, "'fortran_order':") != "False") {
-    throw fail("in C order");
+    throw fail("in C order", "Fortran's");
   }
   NpzArray result{name, DType::U8, {}, bytes.subspan(begin + size)};
   const std::string_view description = npz_detail::npy_value_of(header, "'descr':");
@@ -80,37 +81,50 @@ inline NpzArray parse_npy(std::span<const std::byte> bytes, const std::string& n
     }
   }
   if (!known) {
-    throw fail("of a plain little-endian number type");
+    throw fail("of a plain little-endian number type", description.empty() ? "none" : description);
   }
   std::uint64_t total = static_cast<std::uint64_t>(bits_of(result.dtype) / 8);
   const auto open = header.find('(');
   const auto close = header.find(')');
   if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
-    throw fail("to have a shape");
+    throw fail("to have a shape", "none");
   }
+  const std::string_view shape = header.substr(open, close + 1 - open);
+  const auto misfit = [&] {
+    return fail("of " + std::string(description) + " to fit its shape",
+                std::to_string(result.bytes.size()) + " bytes for " + std::string(shape));
+  };
+  constexpr std::size_t rank_limit = 64; // NumPy's own
   std::uint64_t extent = 0;
   bool digits = false;
-  for (const char c : header.substr(open + 1, close - open)) {
-    if (c >= '0' && c <= '9') {
+  bool ended = false; // by a blank
+  for (const char c : shape.substr(1)) {
+    if (c >= '0' && c <= '9' && !ended) {
       extent = extent * 10 + static_cast<std::uint64_t>(c - '0');
       digits = true;
       if (extent > bytes.size()) {
-        throw fail("to fit its shape");
+        throw misfit();
       }
     } else if (c == ',' || c == ')') {
       if (digits) {
+        if (result.shape.size() >= rank_limit) {
+          throw fail("to have at most " + std::to_string(rank_limit) + " extents", "more");
+        }
         result.shape.push_back(static_cast<std::int64_t>(extent));
         // Beyond the file it stays beyond, so the product cannot wrap around.
         total = extent != 0 && total > bytes.size() / extent ? bytes.size() + 1 : total * extent;
       }
       extent = 0;
       digits = false;
-    } else if (c != ' ') {
-      throw fail("to have a shape of numbers");
+      ended = false;
+    } else if (c == ' ') {
+      ended = digits;
+    } else {
+      throw fail("to have a shape of numbers", shape);
     }
   }
   if (total != result.bytes.size()) {
-    throw fail("to fit its shape");
+    throw misfit();
   }
   return result;
 }

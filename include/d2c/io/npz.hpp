@@ -32,9 +32,9 @@ void write_npz(const std::filesystem::path& path, const std::vector<NpzArray>& a
 D2C_COMPILED_ONCE(void write_npz<>(const std::filesystem::path&, const std::vector<NpzArray>&))
 
 /// An .npz file, mapped. Arrays of numpy.savez are borrowed from it, those of savez_compressed are
-/// unpacked when they are asked for. InputError on a damaged or foreign file, on one that claims to
-/// unpack to more than inflation_limit, on Fortran order, and on dtypes beyond plain little-endian
-/// numbers.
+/// unpacked when they are asked for. InputError on a damaged (checksums are verified) or foreign
+/// file, on one that claims to unpack to more than inflation_limit, on Fortran order, and on dtypes
+/// beyond plain little-endian numbers.
 class NpzFile {
 public:
   explicit NpzFile(const std::filesystem::path& path)
@@ -51,9 +51,11 @@ public:
   }
 
   /// The array of that name. Its bytes need not be aligned and live as long as this object, or as
-  /// the array's owner where it was compressed.
+  /// the array's owner where it was compressed. Every call reads the whole array for its checksum,
+  /// a mapped one piece by piece without keeping it in memory: ask once.
   [[nodiscard]] NpzArray array(const std::string& name) const {
-    ZipContent content = zip_.content(name + ".npy");
+    ZipContent content = zip_.content(
+        name + ".npy", [this](std::span<const std::byte> piece) { file_.give_back(piece); });
     NpzArray array = parse_npy(content.bytes, name, file_.path().string());
     array.owner = std::move(content.owner);
     return array;

@@ -20,7 +20,7 @@ namespace d2c {
 
 namespace npz_detail {
 
-inline constexpr std::array<std::pair<DType, std::string_view>, 11> descriptions = {{
+inline constexpr std::array<std::pair<DType, std::string_view>, 12> descriptions = {{
     {DType::BOOL, "|b1"},
     {DType::U8, "|u1"},
     {DType::I8, "|i1"},
@@ -29,6 +29,7 @@ inline constexpr std::array<std::pair<DType, std::string_view>, 11> descriptions
     {DType::I64, "<i8"},
     {DType::U16, "<u2"},
     {DType::U32, "<u4"},
+    {DType::U64, "<u8"},
     {DType::F16, "<f2"},
     {DType::F32, "<f4"},
     {DType::F64, "<f8"},

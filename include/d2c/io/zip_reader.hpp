@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -31,8 +32,7 @@ struct ZipContent {
 
 /// Parses the central directory of an archive (PKWARE APPNOTE 4.3). InputError on a truncated or
 /// damaged archive and on entries that share bytes or a name; an entry that cannot be read is an
-/// InputError when it is asked for. Checksums of stored entries are not verified: torch.save may be
-/// told not to write them, and torch.load ignores them.
+/// InputError when it is asked for.
 class ZipReader {
 public:
   /// `where` names the file in messages; `bytes` must outlive the reader.
@@ -57,7 +57,9 @@ public:
 
   [[nodiscard]] bool has(std::string_view name) const { return entries_.contains(name); }
 
-  /// The bytes of a stored entry; InputError if it is missing, compressed or out of bounds.
+  /// The bytes of a stored entry; InputError if it is missing, compressed or out of bounds. Nothing
+  /// of it is read, so its checksum is not verified: storages of checkpoints are copied once and by
+  /// parts, torch.save may be told not to write checksums, and torch.load ignores them.
   [[nodiscard]] std::span<const std::byte> entry(std::string_view name) const {
     const Entry& entry = found(name);
     if (entry.encrypted || entry.method != stored) {
@@ -66,16 +68,35 @@ public:
     return packed_bytes(name, entry);
   }
 
-  /// The content of an entry, stored or deflated. InputError as entry(), on damage (the checksum of
-  /// a deflated entry is verified), and on one that claims to unpack to more than inflation_limit,
-  /// before anything is allocated. Failure if memory does not suffice.
-  [[nodiscard]] ZipContent content(std::string_view name) const {
+  /// The content of an entry, stored or deflated, after reading all of it for its checksum.
+  /// InputError as entry(), on damage, and on one that claims to unpack to more than
+  /// inflation_limit, before anything is allocated. Failure if memory does not suffice.
+  /// `after_piece` is given every part of a stored entry that was read.
+  [[nodiscard]] ZipContent
+  content(std::string_view name,
+          const std::function<void(std::span<const std::byte>)>& after_piece = {}) const {
     const Entry& entry = found(name);
     if (entry.encrypted || (entry.method != stored && entry.method != deflated)) {
       throw unreadable(name, entry, "stored or deflated");
     }
     const auto packed = packed_bytes(name, entry);
-    return entry.method == stored ? ZipContent{packed, nullptr} : inflated(name, entry, packed);
+    if (entry.method == deflated) {
+      return inflated(name, entry, packed);
+    }
+    constexpr std::size_t piece = std::size_t{16} << 20;
+    uLong checksum = crc32(0, nullptr, 0);
+    for (std::size_t at = 0; at < packed.size(); at += piece) {
+      const auto part = packed.subspan(at, std::min(piece, packed.size() - at));
+      checksum = crc32_z(checksum, reinterpret_cast<const Bytef*>(part.data()), part.size());
+      if (after_piece) {
+        after_piece(part);
+      }
+    }
+    if (checksum != entry.checksum) {
+      throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
+                       "\" to have its checksum, found other data (a damaged file)");
+    }
+    return {packed, nullptr};
   }
 
 private:
@@ -85,6 +106,7 @@ private:
 
   struct Entry {
     std::uint64_t offset = 0;
+    std::uint64_t end = 0; ///< where the next entry or the directory begins
     std::uint64_t packed = 0;
     std::uint64_t size = 0;
     std::uint32_t checksum = 0;
@@ -121,9 +143,18 @@ private:
     if (number<4>(entry.offset) != 0x04034b50) {
       throw damaged("the header of entry \"" + std::string(name) + "\"");
     }
-    // Name and extra field of the local header may differ in length from the directory's.
+    const std::uint64_t name_size = number<2>(entry.offset + 26);
+    // The extra field may differ in length from the directory's.
     const std::uint64_t data =
-        entry.offset + local_header + number<2>(entry.offset + 26) + number<2>(entry.offset + 28);
+        entry.offset + local_header + name_size + number<2>(entry.offset + 28);
+    if (name_size != name.size() || data > bytes_.size() ||
+        std::memcmp(bytes_.data() + entry.offset + local_header, name.data(), name.size()) != 0) {
+      throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
+                       "\" to have its name in front of it, found another");
+    }
+    if (data > entry.end || entry.packed > entry.end - data) {
+      throw overlapping(std::string(name));
+    }
     if ((entry.method == stored && entry.packed != entry.size) || data > bytes_.size() ||
         entry.packed > bytes_.size() - data) {
       throw InputError(where_ + ": expected " + std::to_string(entry.size) +
@@ -195,23 +226,27 @@ private:
   }
 
   /// Entries that share bytes could claim far more content than the archive has.
-  void require_apart(std::uint64_t directory) const {
-    std::vector<std::pair<const Entry*, const std::string*>> order;
+  void require_apart(std::uint64_t directory) {
+    std::vector<std::pair<Entry*, const std::string*>> order;
     order.reserve(entries_.size());
-    for (const auto& [name, entry] : entries_) {
+    for (auto& [name, entry] : entries_) {
       order.emplace_back(&entry, &name);
     }
     std::sort(order.begin(), order.end(),
               [](const auto& a, const auto& b) { return a.first->offset < b.first->offset; });
     for (std::size_t i = 0; i < order.size(); ++i) {
-      const Entry& entry = *order[i].first;
-      const std::uint64_t end = i + 1 < order.size() ? order[i + 1].first->offset : directory;
-      if (entry.offset > end || end - entry.offset < local_header ||
-          end - entry.offset - local_header < entry.packed) {
-        throw InputError(where_ + ": expected a zip archive whose entries lie apart, found \"" +
-                         *order[i].second + "\" to overlap what follows it");
+      Entry& entry = *order[i].first;
+      entry.end = i + 1 < order.size() ? order[i + 1].first->offset : directory;
+      if (entry.offset > entry.end || entry.end - entry.offset < local_header ||
+          entry.end - entry.offset - local_header < entry.packed) {
+        throw overlapping(*order[i].second);
       }
     }
+  }
+
+  [[nodiscard]] InputError overlapping(const std::string& name) const {
+    return InputError(where_ + ": expected a zip archive whose entries lie apart, found \"" + name +
+                      "\" to overlap what follows it");
   }
 
   [[nodiscard]] InputError damaged(const std::string& expected) const {
