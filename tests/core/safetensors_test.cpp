@@ -96,6 +96,10 @@ TEST_CASE("safetensors: a writer given wrong sizes or names refuses") {
       d2c::write_safetensors(folder / "a", {{"x", d2c::DType::F32, {3}, bytes_of(three)},
                                             {"x", d2c::DType::F32, {3}, bytes_of(three)}}),
       d2c::Failure);
+  // No reader takes a header of more than 100 MB.
+  CHECK_THROWS_WITH(
+      (d2c::SafetensorsWriter{folder / "a", {}, {{"note", std::string(100'000'000, 'x')}}}),
+      Contains("of at most 100000000 bytes, found 1000000"));
   d2c::SafetensorsWriter writer{folder / "a", {{"x", d2c::DType::F32, {2}}}};
   CHECK_THROWS_AS(writer.append(bytes_of(three)), d2c::Failure);
   CHECK_FALSE(fs::exists(folder / "a"));
@@ -146,6 +150,17 @@ TEST_CASE("safetensors: a wrong file is refused with what was expected and found
     const char* message;
   };
 
+  const auto ones = [](int rank) {
+    std::string list = "1";
+    for (int i = 1; i < rank; ++i) {
+      list += ",1";
+    }
+    return list;
+  };
+  REQUIRE_NOTHROW(d2c::SafetensorsFile{
+      written(folder / "64",
+              file_of(header(R"("dtype":"F32","shape":[)" + ones(64) + R"(],"data_offsets":[0,4])"),
+                      "data"))});
   std::string huge = file_of("{}");
   const std::uint64_t claimed = 1'000'000'000'000'000'000;
   std::memcpy(huge.data(), &claimed, 8);
@@ -184,6 +199,10 @@ TEST_CASE("safetensors: a wrong file is refused with what was expected and found
       {"a nested list",
        file_of(header(R"("dtype":"F32","shape":[[2]],"data_offsets":[0,8])"), data),
        "a list where none belongs"},
+      {"65 extents",
+       file_of(header(R"("dtype":"F32","shape":[)" + ones(65) + R"(],"data_offsets":[0,4])"),
+               "data"),
+       "more than 64 numbers in shape"},
       {"an unknown field", file_of(header(good + R"(,"more":1)"), data), "unknown field \"more\""},
       {"a field twice", file_of(header(good + R"(,"shape":[2])"), data), "shape twice"},
       {"a size that is not the shape's",

@@ -11,6 +11,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,6 +48,7 @@ struct SafetensorsEntry {
 namespace safetensors_detail {
 
 inline constexpr std::uint64_t header_limit = 100'000'000;
+inline constexpr std::size_t rank_limit = 64; ///< PyTorch's own
 
 struct Declared {
   std::string name;
@@ -90,7 +92,7 @@ public:
 
   bool key(std::string& name) {
     if (depth_ == 1) {
-      if (!seen_.insert({name, true}).second) {
+      if (!seen_.insert(name).second) {
         throw InputError(where_ + ": expected every tensor once, found the key \"" + name +
                          "\" twice");
       }
@@ -150,6 +152,9 @@ public:
     if (list_ == nullptr) {
       fail("the number " + std::to_string(value) + " where none belongs");
     }
+    if (list_->size() >= rank_limit) {
+      fail("more than " + std::to_string(rank_limit) + " numbers in " + field_);
+    }
     list_->push_back(value);
     return true;
   }
@@ -180,7 +185,7 @@ private:
   }
 
   std::string where_;
-  std::map<std::string, bool> seen_;
+  std::set<std::string> seen_;
   std::string top_key_;
   std::string field_;
   int depth_ = 0;

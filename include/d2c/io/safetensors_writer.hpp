@@ -19,6 +19,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/safetensors.hpp>
 #include <d2c/io/utf8_name.hpp>
 
 namespace d2c {
@@ -41,8 +42,8 @@ struct SafetensorsDeclaration {
 /// Writes one file. Declare all tensors first, then append() their bytes in the declared order, in
 /// pieces of any size, then commit(). The data begins at a multiple of 64 bytes; tensors are laid
 /// out as declared, so declare wide dtypes first if readers should find them aligned. Failure if
-/// more or fewer bytes come than were declared, or the disk refuses them; InputError if a name or
-/// the metadata is not UTF-8.
+/// more or fewer bytes come than were declared, if the header is larger than readers take, or if
+/// the disk refuses them; InputError if a name or the metadata is not UTF-8.
 class SafetensorsWriter {
 public:
   SafetensorsWriter(std::filesystem::path path, const std::vector<SafetensorsDeclaration>& tensors,
@@ -74,6 +75,11 @@ public:
     std::string text = header.dump();
     text.append((64 - (8 + text.size()) % 64) % 64, ' ');
     const std::uint64_t size = text.size();
+    if (size > safetensors_detail::header_limit) {
+      throw Failure(path_.string() + ": expected names, shapes and metadata of at most " +
+                    std::to_string(safetensors_detail::header_limit) + " bytes, found " +
+                    std::to_string(size));
+    }
     file_.write(&size, sizeof size);
     file_.write(text.data(), text.size());
   }
