@@ -16,7 +16,7 @@
 
 #include <d2c/app/report.hpp>
 #include <d2c/core/error.hpp>
-#include <d2c/io/png.hpp>
+#include <d2c/io/image_decoder.hpp>
 #include <d2c/io/safetensors_writer.hpp>
 #include <d2c/score/score_file.hpp>
 #include <d2c/select/subset_file.hpp>
@@ -198,21 +198,21 @@ std::vector<std::byte> decoded(std::string_view text) {
 }
 
 /// The picture whose caption begins with `caption`.
-d2c::PngImage picture(const std::string& page, const std::string& caption) {
+d2c::DecodedImage picture(const std::string& page, const std::string& caption) {
   const auto figure = page.find("<img alt=\"" + caption);
   REQUIRE(figure != std::string::npos);
   const std::string_view head = "base64,";
   const auto begin = page.find(head, figure) + head.size();
   const auto end = page.find('"', begin);
-  return d2c::decode_png(caption, decoded(std::string_view(page).substr(begin, end - begin)));
+  return d2c::decode_image(caption, decoded(std::string_view(page).substr(begin, end - begin)));
 }
 
 /// The upper left pixel of a cell; cells are two pixels apart.
-int cell(const d2c::PngImage& sheet, int row, int column) {
+int cell(const d2c::DecodedImage& sheet, int row, int column) {
   const std::size_t step = side + 2;
   const auto width = static_cast<std::size_t>(sheet.width);
-  return sheet.pixels[static_cast<std::size_t>(row) * step * width +
-                      static_cast<std::size_t>(column) * step];
+  return sheet.rgb[3 * (static_cast<std::size_t>(row) * step * width +
+                        static_cast<std::size_t>(column) * step)];
 }
 
 /// The first tag that closes another element than the one that is open; empty if all fit.

@@ -130,8 +130,6 @@ def main(folder):
     Image.fromarray(picture[..., 0]).save(folder / "grey.png")
     Image.fromarray(picture).quantize(16).save(folder / "palette.png")
     palette = np.asarray(Image.open(folder / "palette.png").convert("RGB"))
-    Image.fromarray(np.dstack([picture, picture[..., :1]])).save(folder / "alpha.png")
-    Image.fromarray(np.full((2, 2), 300, np.uint16)).save(folder / "deep.png")
     save_file(
         {
             "rgb": torch.from_numpy(picture),

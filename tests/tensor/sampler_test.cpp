@@ -21,8 +21,8 @@
 #include <d2c/diffusion/dopri5.hpp>
 #include <d2c/diffusion/euler.hpp>
 #include <d2c/diffusion/euler_maruyama.hpp>
+#include <d2c/io/image_decoder.hpp>
 #include <d2c/io/npz.hpp>
-#include <d2c/io/png.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
@@ -174,11 +174,11 @@ TEST_CASE("sampler: writes what the evaluator, NumPy and a human open") {
   }
   CHECK(npz.array("arr_1").shape == std::vector<std::int64_t>{21});
 
-  const PngImage grid = read_png(out / "grid.png");
+  const DecodedImage grid = read_image(out / "grid.png");
   CHECK(grid.width == 2 * 4 + 2);
   CHECK(grid.height == 3 * 4 + 2 * 2);
   // Second row, second column: the second sample of class 1, which is sample 4.
-  CHECK(grid.pixels[static_cast<std::size_t>(6 * grid.width + 6)] ==
+  CHECK(grid.rgb[static_cast<std::size_t>(3 * (6 * grid.width + 6))] ==
         images[4][0][0][0].item<std::uint8_t>());
   CHECK_FALSE(std::filesystem::exists(out / "parts"));
 }
