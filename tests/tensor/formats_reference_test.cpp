@@ -68,7 +68,30 @@ TEST_CASE("formats reference: checkpoints of torch.save hold what torch.load fin
     }
     ++checked;
   }
-  CHECK(checked == 15);
+  CHECK(checked == 17);
+}
+
+TEST_CASE("formats reference: tensors of other kinds are missing, with the reason") {
+  for (const char* name : {"foreign.pt", "foreign_legacy.pth"}) {
+    INFO(name);
+    const d2c::WeightsFile file{reference_folder() / name};
+    CHECK(file.names() == std::vector<std::string>{"model.w"});
+    CHECK(file.unreadable().size() == 6);
+    for (const auto& [tensor, kind] : file.unreadable()) {
+      CHECK_FALSE(file.has(tensor));
+      CHECK_THROWS_WITH(file.shape(tensor), Contains(name) && Contains(tensor) && Contains(kind));
+    }
+    d2c::TensorDifferences differences{file};
+    differences.expect({.name = "model.w", .shape = {2}});
+    CHECK_NOTHROW(differences.raise("a network"));
+    differences.expect({.name = "opt.sparse", .shape = {2, 2}});
+    differences.expect({.name = "opt.complex32", .shape = {1}});
+    CHECK_THROWS_WITH(
+        differences.raise("a network"),
+        Contains("missing opt.complex32 [1] (there is one of the dtype torch.complex32); "
+                 "missing opt.sparse [2, 2] (there is one made by "
+                 "torch._utils._rebuild_sparse_tensor)"));
+  }
 }
 
 TEST_CASE("formats reference: the published EfficientNet-Lite0 file has its 296 tensors") {

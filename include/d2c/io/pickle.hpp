@@ -58,6 +58,8 @@ public:
   [[nodiscard]] const std::string* as_text() const;
   [[nodiscard]] const std::string* as_global() const; ///< "module.name"
   [[nodiscard]] const std::string* as_opaque() const; ///< "module.name" of what made it
+  /// What kind of tensor an opaque value is, "one ...", where it is one that is not read here.
+  [[nodiscard]] const std::string* as_foreign_tensor() const;
   [[nodiscard]] const Items* as_list() const;
   [[nodiscard]] const Items* as_tuple() const;
   [[nodiscard]] const Pairs* as_dict() const;
@@ -85,6 +87,7 @@ struct Global {
 
 struct Opaque {
   std::string name;
+  std::string tensor = {}; ///< of as_foreign_tensor(); empty for everything else
 };
 
 struct List {
@@ -141,6 +144,11 @@ inline const std::string* PickleValue::as_opaque() const {
   return opaque == nullptr ? nullptr : &opaque->name;
 }
 
+inline const std::string* PickleValue::as_foreign_tensor() const {
+  const auto* opaque = pickle_detail::content<pickle_detail::Opaque>(*this);
+  return opaque == nullptr || opaque->tensor.empty() ? nullptr : &opaque->tensor;
+}
+
 inline const PickleValue::Items* PickleValue::as_list() const {
   const auto* list = pickle_detail::content<pickle_detail::List>(*this);
   return list == nullptr ? nullptr : &list->items;
@@ -167,8 +175,9 @@ inline const PickleTensor* PickleValue::as_tensor() const {
 /// Interprets pickles of protocols 2 to 5, one after another, from bytes in memory. Globals are
 /// names only. Known ones (OrderedDict, torch's tensor rebuilders, torch.Size) give data; any other
 /// gives an opaque value that REDUCE, NEWOBJ and BUILD accept. InputError on a truncated pickle, an
-/// unknown opcode, a stack that does not fit, and on more than 1 GiB of objects (references let a
-/// small pickle copy without end). Opcodes: Python's pickletools.
+/// unknown opcode, a stack that does not fit, a tensor of more than 64 extents, and on more than
+/// 1 GiB of objects (references let a small pickle copy without end). Opcodes: Python's
+/// pickletools.
 class PickleReader {
 public:
   /// Gives the storage that a persistent id means, or nothing for an object of another kind.
@@ -259,6 +268,12 @@ private:
   PickleValue foreign(const std::string& name) {
     charge(name.size());
     return make(pickle_detail::Opaque{name});
+  }
+
+  /// A tensor that is not dense, or of a type that no DType names.
+  PickleValue foreign_tensor(const std::string& made_by, std::string found) {
+    charge(made_by.size() + found.size());
+    return make(pickle_detail::Opaque{made_by, std::move(found)});
   }
 
   /// Values below the last mark are out of reach until it is taken.
@@ -374,8 +389,12 @@ private:
     if (items == nullptr) {
       throw error("a tensor without a shape");
     }
+    if (items->size() > rank_limit) {
+      throw error("a tensor of " + std::to_string(items->size()) + " extents or strides");
+    }
     charge(items->size() * sizeof(std::int64_t));
     std::vector<std::int64_t> result;
+    result.reserve(items->size());
     for (const PickleValue& item : *items) {
       const std::int64_t* extent = item.as_integer();
       if (extent == nullptr || *extent < 0) {
@@ -436,7 +455,8 @@ private:
       const std::string* name = arguments[6].as_global();
       tensor.dtype = name == nullptr ? std::nullopt : torch_dtype(*name);
       if (!tensor.dtype) {
-        throw error("a tensor of the unknown dtype " + (name == nullptr ? "(none)" : *name));
+        return foreign_tensor("torch._utils._rebuild_tensor_v3",
+                              "one of the dtype " + (name == nullptr ? "(none)" : *name));
       }
     }
     return make(std::move(tensor));
@@ -507,7 +527,9 @@ private:
       charge(list->size() * sizeof(PickleValue));
       return make(pickle_detail::Tuple{*list});
     }
-    return foreign(*name);
+    return name->starts_with("torch._utils._rebuild_")
+               ? foreign_tensor(*name, "one made by " + *name)
+               : foreign(*name);
   }
 
   void step(unsigned char opcode, const Resolve& resolve) {
@@ -703,6 +725,7 @@ private:
   }
 
   static constexpr std::size_t content_limit = std::size_t{1} << 30;
+  static constexpr std::size_t rank_limit = 64; // PyTorch's own
 
   std::string where_;
   std::span<const std::byte> bytes_;

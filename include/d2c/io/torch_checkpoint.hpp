@@ -107,43 +107,53 @@ private:
 /// names: the weight `a.b` of {"model": {...}, "epoch": 3} is "model.a.b", and
 /// `TorchCheckpoint(path, "model")` takes only what lies under "model", under its own names.
 /// Anything that is not a tensor or a container of tensors is skipped; no code in the file is ever
-/// run. InputError on a foreign, damaged, truncated or compressed file, on tensors that reach
-/// beyond their storage, on containers that hold themselves or are nested beyond 64 levels, and on
-/// references that make a small file claim far more than it holds. Layouts: torch/serialization.py
-/// (`_legacy_load`, `_load`).
+/// run. Tensors of kinds that are not read here (sparse, quantised, complex128, ...) count as not
+/// there, and unreadable() says why. InputError on a foreign, damaged, truncated or compressed
+/// file, on tensors that reach beyond their storage, on containers that hold themselves or are
+/// nested beyond 64 levels, and on references that make a small file claim far more than it holds.
+/// Layouts: torch/serialization.py (`_legacy_load`, `_load`).
 class TorchCheckpoint {
 public:
   explicit TorchCheckpoint(const std::filesystem::path& path, std::string_view under = {})
-      : file_{path} {
-    if (ZipReader::is_zip(file_.bytes())) {
-      read_zip();
-    } else if (is_legacy(file_.bytes())) {
-      read_legacy();
-    } else {
+      : file_{path}, under_{under} {
+    const bool zip = ZipReader::is_zip(file_.bytes());
+    if (!zip && !is_legacy(file_.bytes())) {
       throw InputError(where() + ": expected a PyTorch checkpoint (a zip file, or a pickle that "
                                  "begins with PyTorch's magic number), found another beginning");
     }
-    under_ = under;
+    // The objects are needed until the tensors are known: up to 1 GiB that is then given back.
+    std::unique_ptr<PickleReader> pickle;
+    const PickleValue root = zip ? read_zip(pickle) : read_legacy(pickle);
     std::vector<const void*> open;
-    collect(root_, "", open);
+    collect(root, "", open);
+    if (names_.empty() && !unreadable_.empty()) {
+      throw not_read(unreadable_.begin()->first, unreadable_.begin()->second);
+    }
     if (names_.empty()) {
       throw InputError(
           where() + ": expected tensors" + (under_.empty() ? "" : " under \"" + under_ + "\"") +
           ", found none in this checkpoint" +
-          (under_.empty() && root_.as_opaque() == nullptr ? ""
-                                                          : ", which holds " + keys_of(root_)));
+          (under_.empty() && root.as_opaque() == nullptr ? "" : ", which holds " + keys_of(root)));
     }
   }
 
-  /// Names of all tensors, in the order of the file.
+  /// Names of all tensors that can be read, in the order of the file.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
   [[nodiscard]] bool has(std::string_view name) const { return tensors_.contains(name); }
 
-  /// The tensor of that name; InputError if there is none.
+  /// Names of the tensors that cannot be read, each with what it is ("one made by ...").
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& unreadable() const {
+    return unreadable_;
+  }
+
+  /// The tensor of that name; InputError if there is none, or one that cannot be read.
   [[nodiscard]] const CheckpointTensor& tensor(std::string_view name) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) {
+      if (const auto foreign = unreadable_.find(name); foreign != unreadable_.end()) {
+        throw not_read(foreign->first, foreign->second);
+      }
       throw InputError(where() + ": expected a tensor named \"" + std::string(name) + "\", found " +
                        std::to_string(names_.size()) + " tensors without it");
     }
@@ -181,13 +191,19 @@ private:
   };
 
   struct Storage {
-    const StorageType* type = nullptr;
+    const StorageType* type = nullptr; ///< null for a class that is not known
+    std::string name;                  ///< of its class
     std::uint64_t count = 0;
     std::span<const std::byte> bytes;
     bool filled = false;
   };
 
   [[nodiscard]] std::string where() const { return file_.path().string(); }
+
+  [[nodiscard]] InputError not_read(const std::string& name, const std::string& found) const {
+    return InputError(where() + ": expected tensor \"" + name +
+                      "\" to be dense and of a plain number type, found " + found);
+  }
 
   static const PickleValue* find(const PickleValue& value, std::string_view key) {
     if (const auto* dict = value.as_dict()) {
@@ -219,7 +235,8 @@ private:
     return shown == 0 ? "no named entry" : keys;
   }
 
-  void read_zip() {
+  /// The checkpoint's object, which `pickle` holds.
+  PickleValue read_zip(std::unique_ptr<PickleReader>& pickle) {
     const ZipReader zip{where(), file_.bytes()};
     const std::string suffix = "data.pkl";
     std::optional<std::string> prefix;
@@ -228,6 +245,10 @@ private:
       const bool in_folder = name.size() > suffix.size() && name.ends_with("/" + suffix) &&
                              name.find('/') == name.size() - suffix.size() - 1;
       if (at_top || in_folder) {
+        if (prefix) {
+          throw InputError(where() + ": expected a zip file with one data.pkl, found \"" + *prefix +
+                           suffix + "\" and \"" + name + "\"");
+        }
         prefix = name.substr(0, name.size() - suffix.size());
       }
     }
@@ -243,17 +264,21 @@ private:
                          std::string(text.substr(0, 20)) + "\"");
       }
     }
-    pickle_ = std::make_unique<PickleReader>(where(), zip.entry(*prefix + suffix));
-    root_ = pickle_->read([&](const PickleValue& id) { return storage_of(id); });
+    pickle = std::make_unique<PickleReader>(where(), zip.entry(*prefix + suffix));
+    const PickleValue root = pickle->read([&](const PickleValue& id) { return storage_of(id); });
     for (auto& [key, storage] : storages_) {
-      const auto bytes = zip.entry(*prefix + "data/" + key);
-      fill(key, storage, bytes, bytes.size());
+      if (storage.type != nullptr) {
+        const auto bytes = zip.entry(*prefix + "data/" + key);
+        fill(key, storage, bytes, bytes.size());
+      }
     }
+    return root;
   }
 
-  void read_legacy() {
-    pickle_ = std::make_unique<PickleReader>(where(), file_.bytes());
-    PickleReader& pickle = *pickle_;
+  /// The checkpoint's object, which `reader` holds.
+  PickleValue read_legacy(std::unique_ptr<PickleReader>& reader) {
+    reader = std::make_unique<PickleReader>(where(), file_.bytes());
+    PickleReader& pickle = *reader;
     const auto no_storage = [&](const PickleValue&) -> std::optional<PickleStorage> {
       throw InputError(where() + ": expected no storage before the checkpoint's object, found one");
     };
@@ -267,7 +292,7 @@ private:
     if (little != nullptr && little->as_boolean() != nullptr && !*little->as_boolean()) {
       throw InputError(where() + ": expected little-endian storages, found big-endian ones");
     }
-    root_ = pickle.read([&](const PickleValue& id) { return storage_of(id); });
+    const PickleValue root = pickle.read([&](const PickleValue& id) { return storage_of(id); });
     const PickleValue keys = pickle.read(no_storage);
     const auto* list = keys.as_list();
     if (list == nullptr) {
@@ -282,6 +307,13 @@ private:
       if (found == storages_.end()) {
         throw InputError(where() + ": expected only storages that tensors refer to, found " +
                          (text == nullptr ? "a key that is no string" : "\"" + *text + "\""));
+      }
+      if (found->second.type == nullptr) {
+        // Nobody knows where its bytes end and the next storage begins.
+        throw InputError(where() +
+                         ": expected storages of known classes in a file of the older "
+                         "kind, found the storage type " +
+                         found->second.name);
       }
       std::uint64_t count = 0;
       if (rest.size() < sizeof count) {
@@ -309,6 +341,7 @@ private:
                          "\", found none in the list of keys");
       }
     }
+    return root;
   }
 
   void fill(const std::string& key, Storage& storage, std::span<const std::byte> bytes,
@@ -381,9 +414,6 @@ private:
       throw fail("one without type, key and size");
     }
     const StorageType* const known = storage_type(*type);
-    if (known == nullptr) {
-      throw fail("the storage type " + *type);
-    }
     std::int64_t view_offset = 0;
     if (parts->size() > 5) {
       if (const auto* view = (*parts)[5].as_tuple()) {
@@ -395,11 +425,14 @@ private:
       }
     }
     const auto [place, fresh] = storages_.try_emplace(*key);
-    if (!fresh && (place->second.type != known ||
-                   place->second.count != static_cast<std::uint64_t>(*count))) {
+    const std::string name = type->substr(0, name_limit);
+    if (!fresh &&
+        (place->second.type != known || (known == nullptr && place->second.name != name) ||
+         place->second.count != static_cast<std::uint64_t>(*count))) {
       throw fail("storage \"" + *key + "\" with two types or sizes");
     }
     place->second.type = known;
+    place->second.name = name;
     place->second.count = static_cast<std::uint64_t>(*count);
     return PickleStorage{*key, view_offset};
   }
@@ -425,18 +458,20 @@ private:
     if (!leads_to(name)) {
       return;
     }
-    if (const PickleTensor* tensor = value.as_tensor()) {
+    const PickleTensor* const tensor = value.as_tensor();
+    const std::string* const foreign = value.as_foreign_tensor();
+    if (tensor != nullptr || foreign != nullptr) {
       if (name.size() >= under_.size()) {
         const std::string rest = name.substr(under_.size());
-        add(*tensor, rest.empty() ? "tensor" : rest.substr(rest.starts_with('.') ? 1 : 0));
+        const std::string own =
+            rest.empty() ? "tensor" : rest.substr(rest.starts_with('.') ? 1 : 0);
+        if (tensor != nullptr) {
+          add(*tensor, own);
+        } else {
+          add_unreadable(own, *foreign);
+        }
       }
       return;
-    }
-    if (const std::string* made_by = value.as_opaque();
-        made_by != nullptr && name.size() >= under_.size() &&
-        made_by->starts_with("torch._utils._rebuild_")) {
-      throw InputError(where() + ": expected \"" + name +
-                       "\" to be a dense tensor, found one made by " + *made_by);
     }
     const auto* const dict = value.as_dict();
     const auto* const items = value.as_list() != nullptr ? value.as_list() : value.as_tuple();
@@ -479,6 +514,24 @@ private:
            value.as_dict() != nullptr || value.as_list() != nullptr || value.as_tuple() != nullptr;
   }
 
+  /// References to one tensor are cheap, what is kept of each is not.
+  void claim(const std::string& name, std::uint64_t bytes) {
+    claimed_ += bytes;
+    if (names_.size() + unreadable_.size() >= tensor_limit ||
+        claimed_ > claim_limit + 16 * file_.size()) {
+      throw InputError(where() + ": expected at most " + std::to_string(tensor_limit) +
+                       " tensors of at most 16 times the file and 4 GiB, found more");
+    }
+    if (tensors_.contains(name) || unreadable_.contains(name)) {
+      throw InputError(where() + ": expected every tensor once, found \"" + name + "\" twice");
+    }
+  }
+
+  void add_unreadable(const std::string& name, const std::string& found) {
+    claim(name, 0);
+    unreadable_.emplace(name, found.substr(0, name_limit));
+  }
+
   void add(const PickleTensor& described, const std::string& name) {
     const auto found = storages_.find(described.storage.key);
     if (found == storages_.end()) {
@@ -486,10 +539,8 @@ private:
                        "\" to name a storage, found none");
     }
     const Storage& storage = found->second;
-    if (!described.dtype && !storage.type->dtype) {
-      throw InputError(where() + ": expected tensor \"" + name +
-                       "\" to be of a plain number type, found a " +
-                       std::string(storage.type->name));
+    if (storage.type == nullptr || (!described.dtype && !storage.type->dtype)) {
+      return add_unreadable(name, "one in a storage of the type " + storage.name);
     }
     CheckpointTensor tensor;
     tensor.dtype = described.dtype ? *described.dtype : *storage.type->dtype;
@@ -533,17 +584,13 @@ private:
       tensor.bytes = storage.bytes.subspan(static_cast<std::size_t>(first) * item,
                                            static_cast<std::size_t>(last - first + 1) * item);
     }
-    claimed_ += empty ? 0 : static_cast<std::uint64_t>(count) * item;
-    if (names_.size() >= tensor_limit || claimed_ > claim_limit + 16 * file_.size()) {
-      throw InputError(where() + ": expected at most " + std::to_string(tensor_limit) +
-                       " tensors of at most 16 times the file and 4 GiB, found more");
-    }
-    if (!tensors_.emplace(name, std::move(tensor)).second) {
-      throw InputError(where() + ": expected every tensor once, found \"" + name + "\" twice");
-    }
+    const std::uint64_t described_by = 2 * tensor.shape.size() * sizeof(std::int64_t);
+    claim(name, described_by + (empty ? 0 : static_cast<std::uint64_t>(count) * item));
+    tensors_.emplace(name, std::move(tensor));
     names_.push_back(name);
   }
 
+  static constexpr std::size_t name_limit = 200; ///< bytes of names that a file repeats at will
   static constexpr std::size_t depth_limit = 64;
   static constexpr std::size_t visit_limit = 10'000'000;
   static constexpr std::size_t tensor_limit = 1'000'000;
@@ -552,11 +599,10 @@ private:
 
   MappedFile file_;
   std::string under_;
-  std::unique_ptr<PickleReader> pickle_; ///< owns the objects that root_ reaches
-  PickleValue root_;
   std::map<std::string, Storage, std::less<>> storages_;
   std::vector<std::string> names_;
   std::map<std::string, CheckpointTensor, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> unreadable_; ///< what each was found to be
   std::size_t visits_ = 0;
   std::uint64_t claimed_ = 0; ///< bytes of all tensors, shared storages counted each time
 };

@@ -32,7 +32,8 @@ void require_weights(const WeightsFile& file, const std::vector<ParameterEntry>&
       found.emplace(name, StoredShape{file.shape(name), file.dtype(name)});
     }
   }
-  if (const std::string wrong = weight_differences(expected, found); !wrong.empty()) {
+  if (const std::string wrong = weight_differences(expected, found, file.unreadable());
+      !wrong.empty()) {
     throw InputError(file.path().string() +
                      ": expected the weights of this network, found: " + wrong);
   }

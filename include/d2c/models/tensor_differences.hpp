@@ -52,7 +52,8 @@ public:
   /// Throws InputError with all differences, if there is any: "FILE: expected NETWORK, found:
   /// missing ...; unexpected ...; mis-shaped ...".
   void raise(const std::string& network) const {
-    if (const auto wrong = weight_differences(expected_, found_); !wrong.empty()) {
+    if (const auto wrong = weight_differences(expected_, found_, file_.unreadable());
+        !wrong.empty()) {
       throw InputError(file_.path().string() + ": expected " + network + ", found: " + wrong);
     }
   }

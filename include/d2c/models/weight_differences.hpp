@@ -2,6 +2,7 @@
 /// What a state dict lacks, holds too much, or holds in another shape or type than a network's.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,11 +19,14 @@ struct StoredShape {
 };
 
 /// All differences between the expected tensors (of any floating type) and those found, as text:
-/// first the missing ones, then the unexpected ones, then those of another shape or type, each
-/// sorted by name; empty if there is none.
+/// first the missing ones (with what `unreadable` says of that name in the file), then the
+/// unexpected ones, then those of another shape or type, each sorted by name; empty if there is
+/// none.
 template <class = Once>
-std::string weight_differences(const std::map<std::string, std::vector<std::int64_t>>& expected,
-                               const std::map<std::string, StoredShape>& found) {
+std::string
+weight_differences(const std::map<std::string, std::vector<std::int64_t>>& expected,
+                   const std::map<std::string, StoredShape>& found,
+                   const std::map<std::string, std::string, std::less<>>& unreadable = {}) {
   const auto text = [](const std::vector<std::int64_t>& shape) {
     std::string sizes = "[";
     for (const std::int64_t extent : shape) {
@@ -43,7 +47,9 @@ std::string weight_differences(const std::map<std::string, std::vector<std::int6
   for (const auto& [name, shape] : expected) {
     const auto at = found.find(name);
     if (at == found.end()) {
-      missing += "; missing " + name + " " + text(shape);
+      const auto kind = unreadable.find(name);
+      missing += "; missing " + name + " " + text(shape) +
+                 (kind == unreadable.end() ? "" : " (there is " + kind->second + ")");
     } else if (at->second.shape != shape) {
       different +=
           "; mis-shaped " + name + ", expected " + text(shape) + ", found " + full(at->second);
@@ -61,6 +67,7 @@ std::string weight_differences(const std::map<std::string, std::vector<std::int6
 }
 D2C_COMPILED_ONCE(
     std::string weight_differences<>(const std::map<std::string, std::vector<std::int64_t>>&,
-                                     const std::map<std::string, StoredShape>&))
+                                     const std::map<std::string, StoredShape>&,
+                                     const std::map<std::string, std::string, std::less<>>&))
 
 } // namespace d2c

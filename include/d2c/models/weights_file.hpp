@@ -48,6 +48,18 @@ public:
 
   [[nodiscard]] bool has(std::string_view name) const { return part_of(name).has(name); }
 
+  /// Tensors of PyTorch files that are of a kind that is not read, and of which: see
+  /// TorchCheckpoint. They count as not there.
+  [[nodiscard]] std::map<std::string, std::string, std::less<>> unreadable() const {
+    std::map<std::string, std::string, std::less<>> all;
+    for (const Part& part : parts_) {
+      if (part.torch) {
+        all.insert(part.torch->unreadable().begin(), part.torch->unreadable().end());
+      }
+    }
+    return all;
+  }
+
   [[nodiscard]] const std::vector<std::int64_t>& shape(std::string_view name) const {
     const Part& part = part_of(name);
     return part.safetensors ? part.safetensors->entry(name).shape : part.torch->tensor(name).shape;

@@ -70,6 +70,11 @@ public:
         stored_.emplace(name.substr(prefix.size()), name);
       }
     }
+    for (const auto& [name, kind] : file_.unreadable()) {
+      if (name.starts_with(prefix)) {
+        unreadable_.emplace(name.substr(prefix.size()), kind);
+      }
+    }
     while (drop_everywhere("module.") || drop_everywhere("_orig_mod.")) {
     }
     rename_decoder_blocks();
@@ -175,7 +180,8 @@ public:
         expected.at(name).front() *= 2;
       }
     }
-    if (const std::string wrong = weight_differences(expected, found); !wrong.empty()) {
+    if (const std::string wrong = weight_differences(expected, found, unreadable_);
+        !wrong.empty()) {
       throw InputError(path().string() + ": expected the weights of this network, found: " + wrong);
     }
   }
@@ -237,11 +243,16 @@ private:
         })) {
       return false;
     }
-    Names shorter;
-    for (auto& [name, stored] : stored_) {
-      shorter.emplace(name.substr(beginning.size()), std::move(stored));
-    }
-    stored_ = std::move(shorter);
+    const auto shorten = [&](Names& names) {
+      Names shorter;
+      for (auto& [name, what] : names) {
+        shorter.emplace(name.starts_with(beginning) ? name.substr(beginning.size()) : name,
+                        std::move(what));
+      }
+      names = std::move(shorter);
+    };
+    shorten(stored_);
+    shorten(unreadable_);
     return true;
   }
 
@@ -285,7 +296,8 @@ private:
 
   WeightsFile file_;
   PublishedChoice choice_;
-  Names stored_; ///< published name to the file's
+  Names stored_;     ///< published name to the file's
+  Names unreadable_; ///< what those that are not read are, for the sentence about missing ones
   bool own_ = false;
   bool had_decoder_blocks_ = false;
 };
