@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fuzz/input_file.hpp>
+#include <fuzz/repair.hpp>
 
 #include <d2c/io/torch_checkpoint.hpp>
 
@@ -27,8 +28,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         tensor.copy_to(copy);
       }
     }
+    for (const auto& [name, found] : file.unreadable()) {
+      try {
+        static_cast<void>(file.tensor(name));
+        __builtin_trap();
+      } catch (const d2c::InputError& refusal) {
+        d2c_test::require_sentence(refusal, input.path().string());
+      }
+    }
   } catch (const d2c::InputError& refusal) {
     d2c_test::require_sentence(refusal, input.path().string());
   }
   return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  return d2c_test::mutated(data, size, most, seed, d2c_test::repair_zip);
 }

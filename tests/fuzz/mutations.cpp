@@ -22,6 +22,9 @@
 #include <unistd.h>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
+extern "C" [[gnu::weak]] std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                                             std::size_t most, unsigned seed);
 extern "C" [[gnu::weak]] void __asan_set_death_callback(void (*callback)());
 
 namespace {
@@ -167,6 +170,9 @@ void mutate(Bytes& bytes, Random& random, const std::vector<Bytes>& seeds) {
   }
 }
 
+std::vector<Bytes> seeds;
+Random randomness{0}; ///< of the input that is being made
+
 void run(const Bytes& input, const std::string& name) {
   current = input;
   std::snprintf(label, sizeof label, "%s", name.c_str());
@@ -174,6 +180,17 @@ void run(const Bytes& input, const std::string& name) {
 }
 
 } // namespace
+
+/// As libFuzzer's: the new size. Targets with checksums call it from their LLVMFuzzerCustomMutator.
+std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most) {
+  Bytes bytes(data, data + size);
+  for (std::size_t i = 1 + randomness.below(6); i > 0; --i) {
+    mutate(bytes, randomness, seeds);
+  }
+  bytes.resize(std::min(bytes.size(), most));
+  std::copy(bytes.begin(), bytes.end(), data);
+  return bytes.size();
+}
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc > 4) {
@@ -187,7 +204,6 @@ int main(int argc, char** argv) {
     files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
-  std::vector<Bytes> seeds;
   for (const auto& file : files) {
     std::ifstream in(file, std::ios::binary);
     seeds.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
@@ -211,15 +227,16 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     run(seeds[i], files[i].filename().string());
   }
+  constexpr std::size_t most = std::size_t{1} << 16;
   for (std::uint64_t number = first; number < first + count; ++number) {
-    Random random{number};
-    Bytes bytes = seeds[random.below(seeds.size())];
-    for (std::size_t i = 1 + random.below(6); i > 0; --i) {
-      mutate(bytes, random, seeds);
-    }
-    if (bytes.size() > std::size_t{1} << 16) {
-      bytes.resize(std::size_t{1} << 16);
-    }
+    randomness = Random{number};
+    Bytes bytes = seeds[randomness.below(seeds.size())];
+    const std::size_t size = std::min(bytes.size(), most);
+    bytes.resize(most);
+    bytes.resize(
+        LLVMFuzzerCustomMutator != nullptr
+            ? LLVMFuzzerCustomMutator(bytes.data(), size, most, static_cast<unsigned>(number))
+            : LLVMFuzzerMutate(bytes.data(), size, most));
     run(bytes, std::to_string(number));
   }
   std::printf("%zu files and %llu inputs made of them: read or refused\n", seeds.size(),

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <fuzz/input_file.hpp>
+#include <fuzz/repair.hpp>
 
 #include <d2c/io/npz.hpp>
 
@@ -33,4 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     d2c_test::require_sentence(refusal, input.path().string());
   }
   return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  return d2c_test::mutated(data, size, most, seed, d2c_test::repair_zip);
 }

@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 
+#include <fuzz/repair.hpp>
+
 #include <d2c/core/error.hpp>
 #include <d2c/io/tar_reader.hpp>
 
@@ -26,4 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  return d2c_test::mutated(data, size, most, seed, d2c_test::repair_tar);
 }
