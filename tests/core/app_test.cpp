@@ -765,6 +765,22 @@ TEST_CASE("app: stage commands stop after their stage") {
   CHECK(runs["evaluate"] == 2);
 }
 
+TEST_CASE("app: a command for a stage that no pipeline has is refused before anything else") {
+  World world;
+  CHECK(world.call<A, B>({"sample"}) == 2);
+  CHECK(world.err == "error: sample: expected a pipeline with a Sampler, found none\n");
+  CHECK(world.call<A, B>({"attach", "--config", "/nonexistent.toml"}, false) == 2);
+  CHECK(world.err == "error: attach: expected a pipeline with an Attacher, found none\n");
+  using Short = d2c::Pipeline<toy::Data, toy::Score>;
+  CHECK(world.call<Short>({"evaluate"}) == 2);
+  CHECK(world.err == "error: evaluate: expected a pipeline with an Evaluator, found none\n");
+  CHECK(runs.empty());
+  CHECK_FALSE(fs::exists(world.path / "runs"));
+  // One arm that has it is enough.
+  REQUIRE(world.call<A, d2c::Named<"short", Short>>({"train"}) == 0);
+  CHECK(runs == Counts{{"score", 1}, {"select", 1}, {"train", 1}});
+}
+
 TEST_CASE("app: export trains if need be and writes the denoiser of every arm") {
   World world;
   REQUIRE(world.call<A, B>({"export"}) == 0);

@@ -2,6 +2,9 @@
 /// The body of every d2c program: arguments to configuration to arms to the asked command. Free of
 /// tensors; app/run.hpp adds them.
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -19,11 +22,14 @@
 #include <d2c/app/exit_code.hpp>
 #include <d2c/app/plan.hpp>
 #include <d2c/app/run_config.hpp>
+#include <d2c/app/stage_order.hpp>
 #include <d2c/app/standard_sections.hpp>
 #include <d2c/config/load.hpp>
 #include <d2c/config/read.hpp>
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/core/error.hpp>
 #include <d2c/core/pipeline.hpp>
+#include <d2c/core/type_list.hpp>
 #include <d2c/train/train_config.hpp>
 #if !defined(D2C_USES_COMPILED)
 #include <d2c/app/parse_command_line.hpp>
@@ -88,8 +94,26 @@ struct ProgramPipelines {
   /// Loads every section and returns the effective configuration.
   std::string (*load_sections)(ConfigFile&, const CommandLine&, Sections&, Problems&);
   std::vector<Arm> (*make_arms)(const Sections&, Problems&);
-  bool trains; ///< some stage reads [train]
+  bool trains;                         ///< some stage reads [train]
+  std::vector<std::string_view> kinds; ///< of all their stages
 };
+
+template <class... Stages>
+void add_kinds(type_list<Stages...>, std::vector<std::string_view>& kinds) {
+  (kinds.emplace_back(Stages::kind), ...);
+}
+
+/// InputError for a command that asks for a kind of stage that no pipeline has.
+inline void require_stage(const std::string& command, const std::vector<std::string_view>& kinds) {
+  constexpr std::array<std::string_view, stage_kinds.size()> names = {
+      "a Source",  "a Scorer",  "a Selector",  "an Attacher",
+      "a Trainer", "a Sampler", "an Evaluator"};
+  const int rank = stage_rank(command);
+  if (rank >= 0 && std::find(kinds.begin(), kinds.end(), command) == kinds.end()) {
+    throw InputError(command + ": expected a pipeline with " +
+                     std::string(names[static_cast<std::size_t>(rank)]) + ", found none");
+  }
+}
 
 template <class... Pipelines>
 std::vector<Arm> make_arms(const Sections& sections, Problems& problems) {
@@ -107,6 +131,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     std::fputs(shown.c_str(), parts.out);
     return 0;
   }
+  require_stage(line->command, pipelines.kinds);
   if (line->config.empty() && line->command != "describe") {
     throw InputError("command line: expected --config FILE with the configuration, found none");
   }
@@ -221,11 +246,14 @@ int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
   return exit_code_of(parts.err, [&] {
     // A pipeline that is not well-formed has said so; anything built on it would only add errors.
     if constexpr ((Pipelines::well_formed && ...)) {
+      std::vector<std::string_view> kinds;
+      (detail::add_kinds(typename Pipelines::resolved_stages{}, kinds), ...);
       return detail::run_program_unguarded(
           argc, argv, parts,
           {.load_sections = detail::load_sections<Pipelines...>,
            .make_arms = detail::make_arms<Pipelines...>,
-           .trains = contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>});
+           .trains = contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>,
+           .kinds = std::move(kinds)});
     } else {
       return Failure::exit_code;
     }
