@@ -557,6 +557,38 @@ TEST_CASE("app: the content of a named file is part of the key, its place is not
   CHECK(with_index() == 7);
 }
 
+TEST_CASE("app: a file is read once for its hash, however many stages and arms name it") {
+  World world;
+  const fs::path file = world.path / "codec";
+  std::ofstream(file) << "weights";
+  std::map<fs::path, int> reads;
+  const d2c::FileHashes hashes([&](const fs::path& read) {
+    ++reads[read];
+    return d2c::hash_of_file(read);
+  });
+  d2c::Sections sections;
+  d2c::DataConfig data;
+  data.dataset = "fashion-mnist";
+  data.codec = "pixels";
+  data.codec_weights = file.string(); // read by every stage
+  sections.set(data);
+  sections.set(d2c::RunConfig{});
+  sections.set(toy::ToyConfig{});
+  sections.set(d2c::SelectConfig{});
+  sections.set(d2c::TrainConfig{});
+  d2c::Problems problems;
+  const auto arm = d2c::make_arm<A>(sections, problems, hashes);
+  CHECK(d2c::make_arm<B>(sections, problems, hashes).stages[1].key == arm.stages[1].key);
+  CHECK(arm.stages.back().input_files.at(file.string()) == d2c::hash_of_text("weights"));
+  CHECK(arm.hashes(file) == d2c::hash_of_text("weights"));
+  CHECK(reads == std::map<fs::path, int>{{file, 1}});
+  std::ofstream(file) << "other weights";
+  CHECK(arm.hashes(file) == d2c::hash_of_text("other weights"));
+  CHECK(reads[file] == 2);
+  fs::remove(file);
+  CHECK_THROWS_AS(arm.hashes(file), d2c::InputError);
+}
+
 TEST_CASE("app: a stage that only grows begins with the results of its relative") {
   World world;
   REQUIRE(world.call<Experiment>({}) == 0);
@@ -817,6 +849,12 @@ TEST_CASE("app: describe needs no file and says what stages need and provide") {
   CHECK(world.out.find("            path gvp, predicts data\n") != std::string::npos);
   CHECK(world.out.find("device cpu: float32, the only one\n") != std::string::npos);
   CHECK(runs.empty());
+  // Nor does it read one that is named: this one cannot be opened.
+  const fs::path closed = world.path / "closed";
+  fs::create_symlink("/proc/self/mem", closed);
+  CHECK(world.call<A>({"describe", "--set", "toy.weights=" + closed.string()}) == 0);
+  CHECK(world.call<A>({"plan", "--set", "toy.weights=" + closed.string()}) == 2);
+  CHECK(world.err.find("error: cannot read " + closed.string()) == 0);
 }
 
 TEST_CASE("app: plan says what is finished and what is shared") {

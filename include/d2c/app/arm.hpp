@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <d2c/app/experiment_facts.hpp>
@@ -17,6 +18,7 @@
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/stage_node.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/core/file_hashes.hpp>
 #include <d2c/data/data_set_size.hpp>
 
 namespace d2c {
@@ -33,6 +35,7 @@ struct Arm {
   ImageLoader images;
   std::shared_ptr<const ImagePreparation> preparation; ///< null: images are loaded as they are
   std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
+  FileHashes hashes{}; ///< of the files that its stages read
 
   /// Whether a stage reads images: to sample from trained weights needs none.
   [[nodiscard]] bool needs_images() const {
@@ -74,8 +77,8 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
     const bool scores = S::kind == std::string_view("score");
     const auto seed =
         static_cast<std::uint64_t>(scores && run.score_seed >= 0 ? run.score_seed : run.seed);
-    StageNode node =
-        make_stage_node<S, Earlier>(sections, arm.facts, seed, arithmetic_of(run), makers);
+    StageNode node = make_stage_node<S, Earlier>(sections, arm.facts, seed, arithmetic_of(run),
+                                                 arm.hashes, makers);
     const int rank = stage_rank(S::kind);
     // Sixteen places per rank: room for several stages of one kind, one after the other.
     node.level = rank < 0 ? level + 1 : std::max(16 * rank + seen[rank]++, level + 1);
@@ -97,11 +100,12 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
 /// The arm of pipeline P (a Pipeline or a Named one). The first stage is its source; its data comes
 /// from image_loader_of(source, sections), image_preparation_of(source, sections) if there is one,
 /// and codec_of(source, sections, device), found by the type of the source. Adds problems found on
-/// the way.
+/// the way. `hashes` is what all arms of a program share.
 template <class P>
-Arm make_arm(const Sections& sections, Problems& problems) {
+Arm make_arm(const Sections& sections, Problems& problems, FileHashes hashes = FileHashes{}) {
   using Stages = typename P::stages;
   Arm arm;
+  arm.hashes = std::move(hashes);
   if constexpr (requires { P::arm; }) {
     arm.name = std::string(std::string_view{P::arm});
   }

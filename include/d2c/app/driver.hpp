@@ -301,7 +301,8 @@ private:
                          .device = device_,
                          .seed = static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
                          .progress = progress,
-                         .needs_images = arm.needs_images()};
+                         .needs_images = arm.needs_images(),
+                         .hashes = arm.hashes};
     for (const StageNode& earlier : arm.stages) {
       if (&earlier == &stage) {
         break;

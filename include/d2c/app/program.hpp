@@ -28,6 +28,7 @@
 #include <d2c/config/read.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/core/file_hashes.hpp>
 #include <d2c/core/pipeline.hpp>
 #include <d2c/core/type_list.hpp>
 #include <d2c/train/train_config.hpp>
@@ -93,7 +94,7 @@ std::string load_sections(ConfigFile& file, const CommandLine& line, Sections& s
 struct ProgramPipelines {
   /// Loads every section and returns the effective configuration.
   std::string (*load_sections)(ConfigFile&, const CommandLine&, Sections&, Problems&);
-  std::vector<Arm> (*make_arms)(const Sections&, Problems&);
+  std::vector<Arm> (*make_arms)(const Sections&, Problems&, const FileHashes&);
   bool trains;                         ///< some stage reads [train]
   std::vector<std::string_view> kinds; ///< of all their stages
 };
@@ -116,9 +117,9 @@ inline void require_stage(const std::string& command, const std::vector<std::str
 }
 
 template <class... Pipelines>
-std::vector<Arm> make_arms(const Sections& sections, Problems& problems) {
+std::vector<Arm> make_arms(const Sections& sections, Problems& problems, const FileHashes& hashes) {
   std::vector<Arm> arms;
-  (arms.push_back(make_arm<Pipelines>(sections, problems)), ...);
+  (arms.push_back(make_arm<Pipelines>(sections, problems, hashes)), ...);
   return arms;
 }
 
@@ -148,7 +149,12 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
   problems.raise();
   const RunConfig& run = sections.get<RunConfig>();
 
-  std::vector<Arm> arms = pipelines.make_arms(sections, problems);
+  // Only `describe` shows nothing that depends on keys, so it alone reads none of the files.
+  const FileHashes hashes =
+      line->command == "describe"
+          ? FileHashes{[](const std::filesystem::path&) { return std::string(); }}
+          : FileHashes{};
+  std::vector<Arm> arms = pipelines.make_arms(sections, problems, hashes);
   problems.raise();
   std::set<std::string> names;
   for (Arm& arm : arms) {

@@ -21,6 +21,7 @@
 #include <d2c/config/dump.hpp>
 #include <d2c/config/no_effect.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/core/file_hashes.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage.hpp>
@@ -60,9 +61,9 @@ struct StageNode {
 
 namespace detail {
 
-/// The hash of a file (kept in `input_files`); those of its shards follow an index of weights. What
-/// is wrong with an index, the encoder's check says.
-inline std::string content_of_file(const std::filesystem::path& file,
+/// The hash of a file (noted in `input_files`); those of its shards follow an index of weights.
+/// What is wrong with an index, the encoder's check says.
+inline std::string content_of_file(const std::filesystem::path& file, const FileHashes& hash_of,
                                    std::map<std::string, std::string>& input_files) {
   std::vector<std::filesystem::path> all{file};
   if (ShardIndex::is_index(file)) {
@@ -77,10 +78,8 @@ inline std::string content_of_file(const std::filesystem::path& file,
   std::error_code ignored;
   for (const auto& each : all) {
     if (std::filesystem::is_regular_file(each, ignored)) {
-      std::string& hash = input_files[each.string()];
-      if (hash.empty()) {
-        hash = hash_of_file(each);
-      }
+      const std::string hash = hash_of(each);
+      input_files[each.string()] = hash;
       hashes += (hashes.empty() ? "" : " ") + hash;
     }
   }
@@ -92,7 +91,7 @@ inline std::string content_of_file(const std::filesystem::path& file,
 /// replacing it changes the key; the prompt concerns attaching alone.
 template <class Section>
 std::string key_text(const Section& section, bool with_prompt,
-                     const std::vector<std::string_view>& unread,
+                     const std::vector<std::string_view>& unread, const FileHashes& hash_of,
                      std::map<std::string, std::string>& input_files) {
   std::string text = "[" + std::string(Section::section) + "]\n";
   for_each_field(section, [&](std::string_view key, const auto& field) {
@@ -117,7 +116,7 @@ std::string key_text(const Section& section, bool with_prompt,
         file /= pack ? "condensed.safetensors" : "final.safetensors";
       }
       if (!field.empty() && std::filesystem::is_regular_file(file, ignored)) {
-        value = "xxh3:" + content_of_file(file, input_files);
+        value = "xxh3:" + content_of_file(file, hash_of, input_files);
       }
     }
     text += std::string(key) + " = " + value + "\n";
@@ -197,12 +196,13 @@ inline constexpr int store_format = 1;
 /// sections and of [data], with the content of the files they name (added to `input_files`) and of
 /// those that its policies read beside them (`companion_files`), the seed, `arithmetic` (which kind
 /// of device computes, and how: results differ in bits), and `made_from`, the keys of what it needs
-/// by artifact. Equal texts mean equal results.
+/// by artifact. Equal texts mean equal results. `hash_of` is what all stages of a program share.
 template <class S>
 std::string stage_key_text(const Sections& sections, std::uint64_t seed,
                            const std::string& arithmetic,
                            const std::map<std::string, std::string>& made_from,
-                           std::map<std::string, std::string>& input_files) {
+                           std::map<std::string, std::string>& input_files,
+                           const FileHashes& hash_of = FileHashes{}) {
   constexpr std::string_view kind = S::kind;
   std::string text =
       "d2c store " + std::to_string(store_format) + "\nstage " + std::string(S::name()) + "\n";
@@ -215,13 +215,14 @@ std::string stage_key_text(const Sections& sections, std::uint64_t seed,
   const std::vector<std::string_view> unread = unread_keys_of<S>();
   using Read = unite_t<type_list<DataConfig>, sections_of_t<S>>;
   for_each_type(Read{}, [&]<class Section>() {
-    text += detail::key_text(sections.get<Section>(), kind == "attach", unread, input_files);
+    text +=
+        detail::key_text(sections.get<Section>(), kind == "attach", unread, hash_of, input_files);
   });
   for_each_type(policies_of_t<S>{}, [&]<class Policy>() {
     if constexpr (requires { Policy::companion_files(sections); }) {
       for (const std::filesystem::path& file : Policy::companion_files(sections)) {
         text += "beside " + file.filename().string() +
-                " = xxh3:" + detail::content_of_file(file, input_files) + "\n";
+                " = xxh3:" + detail::content_of_file(file, hash_of, input_files) + "\n";
       }
     }
   });
@@ -232,12 +233,12 @@ std::string stage_key_text(const Sections& sections, std::uint64_t seed,
 }
 
 /// The node of stage `Declared`, resolved by the artifacts `Earlier` provides. `makers` maps each
-/// artifact that exists so far to the key of its maker; the stage's own artifacts are added. Seed
-/// and arithmetic as for stage_key_text.
+/// artifact that exists so far to the key of its maker; the stage's own artifacts are added. Seed,
+/// arithmetic and hashes as for stage_key_text.
 template <class Declared, class Earlier>
 StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts,
                           std::uint64_t seed, const std::string& arithmetic,
-                          std::map<std::string, std::string>& makers) {
+                          const FileHashes& hash_of, std::map<std::string, std::string>& makers) {
   using S = resolved_stage_t<Declared, Earlier>;
   StageNode node;
   node.text = describe_stage<S>();
@@ -249,7 +250,7 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
     node.made_from[artifact] = makers[artifact];
   }
   const std::string text =
-      stage_key_text<S>(sections, seed, arithmetic, node.made_from, node.input_files);
+      stage_key_text<S>(sections, seed, arithmetic, node.made_from, node.input_files, hash_of);
   node.key = hash_of_text(text);
   if (const auto growing = detail::growing_keys<S>(); !growing.empty()) {
     node.growth = hash_of_text(detail::without_keys(text, growing));

@@ -12,6 +12,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/experiment_facts.hpp>
+#include <d2c/core/file_hashes.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 
@@ -89,6 +90,7 @@ struct StageContext {
   std::uint64_t seed = 0;
   Progress& progress;
   bool needs_images = true; ///< whether a stage of this pipeline reads images
+  FileHashes hashes{};      ///< of files that stages read, each computed once
 
   template <class Section>
   [[nodiscard]] const Section& section() const {
