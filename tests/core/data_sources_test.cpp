@@ -72,9 +72,13 @@ DataConfig config_at(const fs::path& root) {
 }
 
 template <class Dataset>
-std::string problems_of(Dataset tag, const DataConfig& config) {
+std::string problems_of(Dataset tag, const DataConfig& config, bool needs_test_images = true) {
   d2c::Problems problems;
-  check_images(tag, config, problems);
+  if constexpr (requires { check_images(tag, config, problems, needs_test_images); }) {
+    check_images(tag, config, problems, needs_test_images);
+  } else {
+    check_images(tag, config, problems);
+  }
   return problems.text();
 }
 
@@ -398,6 +402,26 @@ TEST_CASE("imagenet: synset folders in order, names from the meta list") {
                     Contains("LOC_synset_mapping.txt:1"));
   fs::rename(folder / "train/n01440764", folder / "train/tench");
   CHECK_THAT(problems_of(d2c::ImageNet{}, config), Contains("found \"tench\""));
+}
+
+TEST_CASE("image files: the test split is asked for only where it is read") {
+  const Folder folder;
+  auto config = config_at(folder.path());
+  config.classes = 1;
+  config.image_size = 8;
+  const auto expect = [&](auto tag) {
+    CHECK_THAT(problems_of(tag, config), Contains("val, validation or test"));
+    CHECK(problems_of(tag, config, false).empty());
+  };
+  place(folder / "train/n01440764/1.png", flat_png(8, 8, {1, 1, 1}));
+  expect(d2c::ImageNetSubset<1, 8>{});
+  expect(d2c::ImageFolder<>{});
+  written(folder / "train/0.tar", tar_end);
+  expect(d2c::WebDataset<>{});
+  // One that is there and is not read may be of any kind.
+  fs::create_directories(folder / "val/other");
+  CHECK_THAT(problems_of(d2c::ImageNetSubset<1, 8>{}, config), Contains("found \"other\""));
+  CHECK(problems_of(d2c::ImageNetSubset<1, 8>{}, config, false).empty());
 }
 
 TEST_CASE("imagenet: a subset has its own classes and size") {

@@ -20,6 +20,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/file_hashes.hpp>
 #include <d2c/data/data_set_size.hpp>
+#include <d2c/evaluate/evaluate_config.hpp>
 
 namespace d2c {
 
@@ -43,6 +44,13 @@ struct Arm {
       const auto& needs = stage.text.needs;
       return std::find(needs.begin(), needs.end(), "Images") != needs.end();
     });
+  }
+
+  /// Whether it judges by the test split, and not by [evaluate] reference.
+  [[nodiscard]] bool needs_test_images(const Sections& sections) const {
+    return needs_images() && sections.get<EvaluateConfig>().reference.empty() &&
+           std::any_of(stages.begin(), stages.end(),
+                       [](const StageNode& stage) { return stage.kind() == "evaluate"; });
   }
 
   /// Images of a split; decodes none.

@@ -23,7 +23,6 @@
 #include <d2c/app/stage_links.hpp>
 #include <d2c/app/stage_store.hpp>
 #include <d2c/app/summary.hpp>
-#include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/leftovers.hpp>
 
@@ -250,15 +249,15 @@ private:
   /// runs judges by them and not by [evaluate] reference. `thoroughly`: for all stages, and what is
   /// there already is verified.
   void prepare_images(bool thoroughly, int last) {
-    const bool by_test_images = sections_.get<EvaluateConfig>().reference.empty();
     for (const Arm& arm : arms_) {
       if (!arm.preparation || !arm.needs_images()) {
         continue;
       }
       bool judges = false;
       for (std::size_t i = 0; i < arm.stages.size(); ++i) {
-        judges = judges || (by_test_images && arm.stages[i].kind() == "evaluate" &&
-                            (thoroughly || is_wanted(arm, i, last)));
+        judges =
+            judges || (arm.needs_test_images(sections_) && arm.stages[i].kind() == "evaluate" &&
+                       (thoroughly || is_wanted(arm, i, last)));
       }
       for (const Split split : {Split::train, Split::test}) {
         const auto where = arm.preparation->folder(split);
@@ -302,6 +301,7 @@ private:
                          .seed = static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
                          .progress = progress,
                          .needs_images = arm.needs_images(),
+                         .needs_test_images = arm.needs_test_images(sections_),
                          .hashes = arm.hashes};
     for (const StageNode& earlier : arm.stages) {
       if (&earlier == &stage) {

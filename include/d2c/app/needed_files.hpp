@@ -51,7 +51,8 @@ inline std::vector<NeededFile> needed_files(const Arm& arm, const Sections& sect
   if (arm.preparation && arm.needs_images()) {
     std::string what = "folder of " + arm.dataset;
     if (arm.published[0] > 0) {
-      what += ", " + std::to_string(arm.published[0]) + " and " + std::to_string(arm.published[1]) +
+      what += ", " + std::to_string(arm.published[0]) +
+              (arm.needs_test_images(sections) ? " and " + std::to_string(arm.published[1]) : "") +
               " images";
     }
     list.push_back({"[data] root", what, sections.get<DataConfig>().root});

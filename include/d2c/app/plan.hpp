@@ -80,13 +80,14 @@ inline std::int64_t kept_images(const Arm& arm, const Sections& sections) {
 
 /// Images of all kinds; throws InputError where nothing says how many there are.
 inline ImageCounts image_counts(const Arm& arm, const Sections& sections) {
-  const auto& evaluate = sections.get<EvaluateConfig>();
-  const auto split = [&](Split which) {
-    return arm.needs_images() ? static_cast<double>(arm.expected_images(which)) : 0.0;
+  const auto split = [&](bool needed, Split which) {
+    return needed ? static_cast<double>(arm.expected_images(which)) : 0.0;
   };
   constexpr double published_batch = 10'000; // of ADM's reference batches
-  return {.train = split(Split::train),
-          .held_out = evaluate.reference.empty() ? split(Split::test) : published_batch,
+  return {.train = split(arm.needs_images(), Split::train),
+          .held_out = sections.get<EvaluateConfig>().reference.empty()
+                          ? split(arm.needs_test_images(sections), Split::test)
+                          : published_batch,
           .kept = static_cast<double>(kept_images(arm, sections)),
           .samples = static_cast<double>(sections.get<SampleConfig>().images_per_class) *
                      arm.facts.classes};
@@ -338,8 +339,7 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
     if (arm.preparation && arm.needs_images() && !arm.preparation->is_finished(Split::train) &&
         first_time(arm.preparation->folder(Split::train).string())) {
       const double pixels = 1.0 * arm.size.channels * arm.size.height * arm.size.width;
-      const bool judges = sections.get<EvaluateConfig>().reference.empty();
-      const double all = images.train + (judges ? images.held_out : 0);
+      const double all = images.train + (arm.needs_test_images(sections) ? images.held_out : 0);
       add_cost(arm, "prepare", all * preparing / driver.threads(),
                {.memory_bytes =
                     2.0 * static_cast<double>(sections.get<PrepareConfig>().shard_images) * pixels,

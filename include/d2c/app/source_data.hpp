@@ -75,8 +75,10 @@ ImageLoader loader_of(const Sections& sections) {
 }
 
 template <class D>
-void check_dataset(const DataConfig& data, Problems& problems) {
-  if constexpr (requires { check_images(D{}, data, problems); }) {
+void check_dataset(const DataConfig& data, Problems& problems, bool needs_test_images) {
+  if constexpr (requires { check_images(D{}, data, problems, needs_test_images); }) {
+    check_images(D{}, data, problems, needs_test_images);
+  } else if constexpr (requires { check_images(D{}, data, problems); }) {
     check_images(D{}, data, problems);
   } else {
     if (data.root.empty() || !std::filesystem::is_directory(data.root)) {
@@ -173,8 +175,9 @@ template <class DatasetPolicy, class CodecPolicy>
 void check_data(const StageContext& context, Problems& problems) {
   const DataConfig& data = context.section<DataConfig>();
   if (context.needs_images) {
-    with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset",
-                                        [&]<class D>() { check_dataset<D>(data, problems); });
+    with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset", [&]<class D>() {
+      check_dataset<D>(data, problems, context.needs_test_images);
+    });
   }
   with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
                                     [&]<class C>() { check_codec<C>(data, problems); });

@@ -89,8 +89,9 @@ struct StageContext {
   std::string device; ///< "cpu" or "cuda:N"
   std::uint64_t seed = 0;
   Progress& progress;
-  bool needs_images = true; ///< whether a stage of this pipeline reads images
-  FileHashes hashes{};      ///< of files that stages read, each computed once
+  bool needs_images = true;      ///< whether a stage of this pipeline reads images
+  bool needs_test_images = true; ///< whether one reads the test split
+  FileHashes hashes{};           ///< of files that stages read, each computed once
 
   template <class Section>
   [[nodiscard]] const Section& section() const {

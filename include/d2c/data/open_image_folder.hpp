@@ -79,9 +79,10 @@ std::unique_ptr<ImageFolderSource> open_images(ImageFolder<Sizes...> tag, const 
 }
 
 /// Reports folders that are not there, splits of other classes and a wrong number of classes; lists
-/// no images.
+/// no images. The test split may be missing where it is not read.
 template <int... Sizes>
-void check_images(ImageFolder<Sizes...> tag, const DataConfig& config, Problems& problems) {
+void check_images(ImageFolder<Sizes...> tag, const DataConfig& config, Problems& problems,
+                  bool needs_test_images = true) {
   using namespace image_folder_detail;
   if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
     problems.add("[data] root", missing_root(tag.name, config));
@@ -95,7 +96,7 @@ void check_images(ImageFolder<Sizes...> tag, const DataConfig& config, Problems&
                                       std::to_string(size.classes) + " classes, found " +
                                       std::to_string(classes.size()));
   }
-  if (!split_folder(config, Split::train).empty()) {
+  if (needs_test_images && !split_folder(config, Split::train).empty()) {
     const auto test = split_folder(config, Split::test);
     const std::string wrong =
         test.empty() ? missing_test_split(config) : difference(test, classes, folders_in(test));

@@ -73,12 +73,15 @@ std::unique_ptr<WebDatasetSource> open_images(WebDataset<Sizes...> tag, const Da
                                             pixel_limit_of(config));
 }
 
-/// Reports splits without shards and a wrong list of classes; reads no shard.
+/// Reports splits without shards, the test split where it is read, and a wrong list of classes;
+/// reads no shard.
 template <int... Sizes>
-void check_images(WebDataset<Sizes...> tag, const DataConfig& config, Problems& problems) {
+void check_images(WebDataset<Sizes...> tag, const DataConfig& config, Problems& problems,
+                  bool needs_test_images = true) {
   const auto size = data_set_size<WebDataset<Sizes...>>(config, problems);
   for (const Split split : {Split::train, Split::test}) {
-    if (web_dataset_detail::shards_of(config, split).empty()) {
+    if ((split == Split::train || needs_test_images) &&
+        web_dataset_detail::shards_of(config, split).empty()) {
       problems.add("[data] root", web_dataset_detail::missing_shards(tag.name, config, split));
     }
   }
