@@ -82,20 +82,21 @@ nlohmann::ordered_json make_summary(const ReportInput& run,
 D2C_COMPILED_ONCE(nlohmann::ordered_json make_summary<>(const ReportInput&,
                                                         const std::vector<std::int64_t>&))
 
-/// One row per arm, one column per number, "-" where an arm has none; then the seconds.
+/// One row per arm, one column per number that an arm has, "-" where another has none; then the
+/// seconds.
 template <class = Once>
 std::string summary_table(const nlohmann::ordered_json& summary) {
-  std::vector<std::string_view> columns = {"images", "steps", "frechet"};
-  // Of networks that few experiments use: shown where an arm has them.
-  for (const std::string_view column : {"fid", "sfid", "fd_dinov2"}) {
+  std::vector<std::string> columns = {"images", "steps"};
+  for (const std::string column :
+       {"frechet", "fid", "half_pixel_fid", "sfid", "fd_dinov2", "kid", "inception_score",
+        "shuffled_inception_score", "precision", "recall", "density", "coverage", "copies"}) {
     for (const auto& [arm, numbers] : summary.at("arms").items()) {
-      if (numbers.contains(std::string(column))) {
+      if (numbers.contains(column)) {
         columns.push_back(column);
         break;
       }
     }
   }
-  columns.insert(columns.end(), {"precision", "recall", "copies"});
   std::string text;
   char cell[48];
   const auto add = [&](const char* format, const auto&... values) {
@@ -110,21 +111,24 @@ std::string summary_table(const nlohmann::ordered_json& summary) {
     text += name + std::string(widest - name.size(), ' ');
   };
   first("arm");
-  for (const std::string_view column : columns) {
-    add("  %9s", std::string(column).c_str());
+  const auto width = [](const std::string& column) {
+    return static_cast<int>(std::max<std::size_t>(9, column.size()));
+  };
+  for (const std::string& column : columns) {
+    add("  %*s", width(column), column.c_str());
   }
   for (const auto& [arm, numbers] : summary.at("arms").items()) {
     text += '\n';
     first(arm);
-    for (const std::string_view column : columns) {
-      const auto found = numbers.find(std::string(column));
+    for (const std::string& column : columns) {
+      const auto found = numbers.find(column);
       if (found == numbers.end() || !found->is_number()) {
-        add("  %9s", "-");
+        add("  %*s", width(column), "-");
       } else if (found->is_number_integer()) {
-        add("  %9lld", found->template get<long long>());
+        add("  %*lld", width(column), found->template get<long long>());
       } else {
         const double value = found->template get<double>();
-        add(value >= 10 ? "  %9.1f" : "  %9.4f", value);
+        add(value >= 10 ? "  %*.1f" : "  %*.4f", width(column), value);
       }
     }
   }
