@@ -4,11 +4,14 @@
 
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/app/plan.hpp>
 #include <d2c/core.hpp>
@@ -205,6 +208,61 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   sections.set(scoring);
   CHECK(stage_cost(arm, score, sections, images).operations ==
         forward * 1000 * 6 + 3 * forward * 3 * 2);
+}
+
+TEST_CASE("plan: what a run reads is listed with its place, an index is there with its shards") {
+  Arm arm;
+  StageNode source = node("source");
+  source.text.provides = {"Images", "CondensedPack"};
+  StageNode attach = node("attach");
+  attach.frozen = {{FrozenNetwork::Use::text,
+                    "text",
+                    "[attach] text_weights",
+                    "w/a.index.json",
+                    {.file = "a file", .vocabulary = "spiece.model", .parameters = 5}}};
+  attach.companions = {"w/2_Dense/config.json"};
+  StageNode train = node("train");
+  train.network = NetworkShape{.size = sizes::S(2), .classes = 10};
+  train.sections = {"train"};
+  arm.stages = {source, attach, train, node("sample"), node("evaluate")};
+  Sections sections;
+  DataConfig data;
+  data.pack = "pack";
+  TrainConfig training;
+  training.initial_weights = "initial";
+  SampleConfig sampling;
+  sampling.guide_checkpoint = "guide";
+  AttachConfig attaching;
+  attaching.text_vocabulary = "w/spiece.model";
+  sections.set(data);
+  sections.set(training);
+  sections.set(sampling);
+  sections.set(attaching);
+  sections.set(EvaluateConfig{});
+  std::string listed;
+  for (const NeededFile& file : needed_files(arm, sections)) {
+    listed += file.key + ": " + file.path + (file.is_there() ? ", there\n" : "\n");
+  }
+  CHECK(listed == "[data] pack: pack\n"
+                  "[attach] text_weights: w/a.index.json\n"
+                  "[attach] text_vocabulary: w/spiece.model\n"
+                  "beside the weights: w/2_Dense/config.json\n"
+                  "[train] initial_weights: initial\n"
+                  "[sample] guide_checkpoint: guide\n");
+
+  const d2c_test::ScratchFolder folder;
+  const NeededFile index{.key = "", .what = "", .path = (folder.path() / "w.index.json").string()};
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(folder.path() / name) << text;
+  };
+  CHECK_FALSE(index.is_there());
+  write("w.index.json", R"({"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})");
+  write("1.safetensors", "one");
+  CHECK_FALSE(index.is_there());
+  write("2.safetensors", "two");
+  CHECK(index.is_there());
+  write("w.index.json", "broken");
+  CHECK_FALSE(index.is_there());
 }
 
 TEST_CASE("plan: numbers are written in their own unit") {

@@ -257,12 +257,12 @@ inline std::string duration_text(double seconds) {
   return text;
 }
 
-/// The files of all arms, each once, with what is known of their size.
+/// The files of all arms, each once, with what is known of their size and where they are expected.
 inline std::string files_text(const Driver& driver, const Sections& sections) {
   std::string text;
   std::vector<std::string> seen;
   double missing = 0;
-  char row[400];
+  char row[100];
   for (const Arm& arm : driver.arms()) {
     for (const NeededFile& file : needed_files(arm, sections)) {
       const std::string name = file.key + file.what + file.path;
@@ -271,10 +271,11 @@ inline std::string files_text(const Driver& driver, const Sections& sections) {
       }
       seen.push_back(name);
       missing += file.is_there() ? 0 : file.bytes;
-      std::snprintf(row, sizeof row, "%-28s %10s  %-8s %s\n", file.key.c_str(),
+      std::snprintf(row, sizeof row, "%-28s %10s  %-8s ", file.key.c_str(),
                     file.bytes > 0 ? size_text(file.bytes).c_str() : "",
-                    file.is_there() ? "there" : "missing", file.what.c_str());
-      text += row;
+                    file.is_there() ? "there" : "missing");
+      text +=
+          row + file.what + (file.path.empty() ? ", no path given" : ", at " + file.path) + "\n";
     }
   }
   if (text.empty()) {

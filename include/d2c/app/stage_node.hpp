@@ -39,7 +39,8 @@ struct StageNode {
   std::vector<std::string> autos;    ///< "AutoCondition is DCEmbedding"
   std::vector<std::string> sections; ///< names of the configuration sections it reads
   std::optional<NetworkShape> network;
-  std::vector<FrozenNetwork> frozen; ///< networks that it loads and does not train
+  std::vector<FrozenNetwork> frozen;             ///< networks that it loads and does not train
+  std::vector<std::filesystem::path> companions; ///< what its policies read beside those
   /// Network evaluations per image of a sampler, for what the denoiser predicts.
   std::function<double(const Parametrisation&)> network_calls;
   std::optional<Parametrisation> parametrisation; ///< what its objective trains
@@ -267,6 +268,13 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
   if constexpr (requires { frozen_networks(S{}, facts, sections); }) {
     node.frozen = frozen_networks(S{}, facts, sections);
   }
+  for_each_type(policies_of_t<S>{}, [&]<class Policy>() {
+    if constexpr (requires { Policy::companion_files(sections); }) {
+      for (std::filesystem::path& file : Policy::companion_files(sections)) {
+        node.companions.push_back(std::move(file));
+      }
+    }
+  });
   if constexpr (requires(const Parametrisation& predicted) {
                   network_calls(S{}, sections, predicted);
                 }) {
