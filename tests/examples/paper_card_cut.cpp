@@ -1,7 +1,10 @@
 // The pipeline of examples/paper_card.cpp with every network cut in depth and width, as template
 // arguments, and four of ImageNet's thousand classes. Images stay 256 x 256, so latents, patches
 // and visual tokens form the same grids. Inception has no smaller form and stays whole.
+//
+// Usage: paper_card_cut PIPELINE [COMMAND] ..., where the first word chooses among those below.
 
+#include <cstdio>
 #include <string_view>
 
 #include <d2c/d2c.hpp>
@@ -39,8 +42,28 @@ using Cut = Pipeline<Source<ImageNetSubset<4>, Latent<CutVae>>, Scorer<DiT<cut_x
                      Trainer<SiT<cut_l>, FlowMatching, REPAAlign>, Sampler<Euler>,
                      Evaluator<FID, SpatialFID, InceptionScore, PrecisionRecall<InceptionV3<>>>>;
 
+/// The first four stages alone, with nothing said of the source: data set and codec are what [data]
+/// names, and the autoencoder is the published one.
+using FourStages = Pipeline<Scorer<DiT<cut_xl>>, Selector<Interval<3>>, Attacher<CutT5, CutDINOv2>,
+                            Trainer<SiT<cut_l>, FlowMatching, REPAAlign>>;
+
+/// The same in the published sizes.
+using Published = Pipeline<Scorer<DiTXL>, Selector<Interval<96>>, Attacher<T5, DINOv2>,
+                           Trainer<SiT_L2, FlowMatching, REPAAlign>>;
+
 } // namespace
 
 int main(int argc, char** argv) {
-  return d2c::run<Cut>(argc, argv);
+  const std::string_view pipeline = argc > 1 ? argv[1] : "";
+  if (pipeline == "cut") {
+    return d2c::run<Cut>(argc - 1, argv + 1);
+  }
+  if (pipeline == "four-stages") {
+    return d2c::run<FourStages>(argc - 1, argv + 1);
+  }
+  if (pipeline == "published") {
+    return d2c::run<Published>(argc - 1, argv + 1);
+  }
+  std::fputs("error: expected cut, four-stages or published as the first word\n", stderr);
+  return 2;
 }
