@@ -54,8 +54,12 @@ public:
   /// the array's owner where it was compressed. Every call reads the whole array for its checksum,
   /// a mapped one piece by piece without keeping it in memory: ask once.
   [[nodiscard]] NpzArray array(const std::string& name) const {
-    ZipContent content = zip_.content(
-        name + ".npy", [this](std::span<const std::byte> piece) { file_.give_back(piece); });
+    const MappedFile::Reader reader{file_};
+    std::vector<std::byte> piece(ZipReader::piece);
+    ZipContent content = zip_.content(name + ".npy", [&](std::span<const std::byte> part) {
+      reader.read(part, piece.data());
+      return std::span<const std::byte>{piece}.first(part.size());
+    });
     NpzArray array = parse_npy(content.bytes, name, file_.path().string());
     array.owner = std::move(content.owner);
     return array;

@@ -35,6 +35,9 @@ struct ZipContent {
 /// InputError when it is asked for.
 class ZipReader {
 public:
+  /// Stored entries are looked at in parts of at most so many bytes.
+  static constexpr std::size_t piece = std::size_t{1} << 20;
+
   /// `where` names the file in messages; `bytes` must outlive the reader.
   ZipReader(std::string where, std::span<const std::byte> bytes)
       : where_{std::move(where)}, bytes_{bytes} {
@@ -71,10 +74,12 @@ public:
   /// The content of an entry, stored or deflated, after reading all of it for its checksum.
   /// InputError as entry(), on damage, and on one that claims to unpack to more than
   /// inflation_limit, before anything is allocated. Failure if memory does not suffice.
-  /// `after_piece` is given every part of a stored entry that was read.
+  /// For its checksum a stored entry is looked at where `bring` puts each of its parts, or where it
+  /// lies.
   [[nodiscard]] ZipContent
   content(std::string_view name,
-          const std::function<void(std::span<const std::byte>)>& after_piece = {}) const {
+          const std::function<std::span<const std::byte>(std::span<const std::byte>)>& bring = {})
+      const {
     const Entry& entry = found(name);
     if (entry.encrypted || (entry.method != stored && entry.method != deflated)) {
       throw unreadable(name, entry, "stored or deflated");
@@ -83,14 +88,11 @@ public:
     if (entry.method == deflated) {
       return inflated(name, entry, packed);
     }
-    constexpr std::size_t piece = std::size_t{16} << 20;
     uLong checksum = crc32(0, nullptr, 0);
     for (std::size_t at = 0; at < packed.size(); at += piece) {
-      const auto part = packed.subspan(at, std::min(piece, packed.size() - at));
+      const auto stored_part = packed.subspan(at, std::min(piece, packed.size() - at));
+      const auto part = bring ? bring(stored_part) : stored_part;
       checksum = crc32_z(checksum, reinterpret_cast<const Bytef*>(part.data()), part.size());
-      if (after_piece) {
-        after_piece(part);
-      }
     }
     if (checksum != entry.checksum) {
       throw InputError(where_ + ": expected the zip entry \"" + std::string(name) +
