@@ -886,4 +886,11 @@ TEST_CASE("errors: what a terminal would obey is written out, text of any langua
   CHECK(printable("a\x1b[2J\r\x7f\0z"s) == "a\\x1B[2J\\x0D\\x7F\\x00z");
   CHECK(printable("\xc2\x9b") == "\xc2\\x9B"); // one character that begins a command
   CHECK(printable("Grün 狐 \xc2\xa0") == "Grün 狐 \xc2\xa0");
+  // A line ends at 100 000 bytes, and no character of UTF-8 is cut.
+  using d2c::detail::shortened;
+  const std::string most(100'000, 'n');
+  CHECK(shortened(most) == most);
+  CHECK(shortened(most + "n") == most + "...");
+  const std::string fox = std::string(99'998, 'n') + "狐狐";
+  CHECK(shortened(fox) == std::string(99'998, 'n') + "...");
 }

@@ -32,12 +32,26 @@ inline std::string printable(std::string_view line) {
   return text;
 }
 
+/// The line, or its beginning where it is longer than the complete list of a large network's
+/// tensors: a name in an untrusted file may have 50 MB.
+inline std::string shortened(std::string_view line) {
+  constexpr std::size_t most = 100'000;
+  if (line.size() <= most) {
+    return std::string(line);
+  }
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) {
+    --end; // not within a character of UTF-8
+  }
+  return std::string(line.substr(0, end)) + "...";
+}
+
 /// `error: ` before every line, and only the first line of what other libraries say.
 inline void print_error(std::FILE* err, std::string_view text, bool all_lines) {
   for (std::size_t at = 0; at <= text.size();) {
     const auto end = std::min(text.find('\n', at), text.size());
     if (end > at) {
-      std::fprintf(err, "error: %s\n", printable(text.substr(at, end - at)).c_str());
+      std::fprintf(err, "error: %s\n", printable(shortened(text.substr(at, end - at))).c_str());
       if (!all_lines) {
         return;
       }
