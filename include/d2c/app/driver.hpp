@@ -302,7 +302,7 @@ private:
                          .progress = progress,
                          .needs_images = arm.needs_images(),
                          .needs_test_images = arm.needs_test_images(sections_),
-                         .hashes = arm.hashes};
+                         .hashes = &arm.hashes};
     for (const StageNode& earlier : arm.stages) {
       if (&earlier == &stage) {
         break;

@@ -106,11 +106,12 @@ void check_encoder_of(std::string_view key, const std::string& configured,
 inline nlohmann::ordered_json encoder_record(std::string_view name, std::int64_t tokens,
                                              std::int64_t width,
                                              const std::vector<std::filesystem::path>& files,
-                                             const FileHashes& hash_of) {
+                                             const StageContext& context) {
   nlohmann::ordered_json record{{"name", name}, {"tokens", tokens}, {"width", width}};
   record["files"] = nlohmann::ordered_json::array();
   for (const auto& file : files) {
-    record["files"].push_back({{"file", file.filename().string()}, {"xxh3", hash_of(file)}});
+    record["files"].push_back(
+        {{"file", file.filename().string()}, {"xxh3", hash_of_input(context, file)}});
   }
   return record;
 }
@@ -158,14 +159,14 @@ void write_pack(const AttachJob& job, StageContext& context) {
     declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
     declared.push_back({"text_mask", DType::F32, text.mask.sizes().vec()});
     manifest["prompts"] = prompts;
-    manifest["text_encoder"] = encoder_record(
-        job.text_name, text.tokens.size(1), text.tokens.size(2), encoder->files(), context.hashes);
+    manifest["text_encoder"] = encoder_record(job.text_name, text.tokens.size(1),
+                                              text.tokens.size(2), encoder->files(), context);
   }
   const auto vision = job.vision ? job.vision() : nullptr;
   if (vision != nullptr) {
     declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
     manifest["vision_encoder"] = encoder_record(job.vision_name, job.vision_tokens,
-                                                job.vision_width, vision->files(), context.hashes);
+                                                job.vision_width, vision->files(), context);
     if (!job.class_token.empty()) {
       declared.push_back({"class_tokens", DType::F32, {n, job.vision_width}});
       manifest["vision_encoder"]["class_token"] = job.class_token;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <d2c/core/hash.hpp>
+#include <d2c/core/stage_context.hpp>
 
 namespace d2c {
 
@@ -51,5 +52,12 @@ private:
   std::shared_ptr<Known> known_;
   Hash hash_;
 };
+
+/// The hash of a file that a stage reads; it is known already where the stage's key covers the
+/// file.
+[[nodiscard]] inline std::string hash_of_input(const StageContext& context,
+                                               const std::filesystem::path& file) {
+  return context.hashes != nullptr ? (*context.hashes)(file) : hash_of_file(file);
+}
 
 } // namespace d2c

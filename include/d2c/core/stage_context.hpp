@@ -12,13 +12,13 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/experiment_facts.hpp>
-#include <d2c/core/file_hashes.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/data/image_set.hpp>
 
 namespace d2c {
 
-class Codec; // data/codec.hpp (tensor ring)
+class Codec;      // data/codec.hpp (tensor ring)
+class FileHashes; // core/file_hashes.hpp
 
 /// The sections of the effective configuration, by their type. A section is a plain struct with a
 /// `static constexpr std::string_view section` that names its TOML table.
@@ -89,9 +89,9 @@ struct StageContext {
   std::string device; ///< "cpu" or "cuda:N"
   std::uint64_t seed = 0;
   Progress& progress;
-  bool needs_images = true;      ///< whether a stage of this pipeline reads images
-  bool needs_test_images = true; ///< whether one reads the test split
-  FileHashes hashes{};           ///< of files that stages read, each computed once
+  bool needs_images = true;           ///< whether a stage of this pipeline reads images
+  bool needs_test_images = true;      ///< whether one reads the test split
+  const FileHashes* hashes = nullptr; ///< see hash_of_input
 
   template <class Section>
   [[nodiscard]] const Section& section() const {

@@ -23,6 +23,7 @@
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/core/file_hashes.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/core/type_list.hpp>
@@ -159,8 +160,8 @@ SetFeatures held_out_features(const FeatureExtractor& network, const std::string
   const std::string key =
       config.reference.empty()
           ? features_key(kept, network.file(), config.resolution, images.held_out, device)
-          : features_key(kept, network.file(), config.resolution, context.hashes(config.reference),
-                         device);
+          : features_key(kept, network.file(), config.resolution,
+                         hash_of_input(context, config.reference), device);
   const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
   if (auto stored = load_features(cache)) {
     return *std::move(stored);
@@ -275,7 +276,7 @@ void measure_with(type_list<Metrics...>, const JudgedImages& images, StageContex
   (measure_one.template operator()<Metrics>(), ...);
   judgement.numbers["features"].push_back({{"name", std::string_view{Features::name}},
                                            {"weights", network->file().filename().string()},
-                                           {"xxh3", context.hashes(network->file())}});
+                                           {"xxh3", hash_of_input(context, network->file())}});
 }
 
 template <class = Once>
