@@ -248,6 +248,11 @@ TEST_CASE("clip reference: the attaching stage stores the tokens of images and t
   Problems none;
   check_stage(Both{}, bench.context, none);
   CHECK(none.empty());
+  check_encoder(CLIP{}, config, none); // the file holds another tower
+  CHECK(none.list().size() == 1);
+  CHECK_THAT(none.text(),
+             Contains("[attach] vision_weights: ") &&
+                 Contains("quick.pt: expected the weights of CLIP's vision tower of width 1024"));
   run_stage(Both{}, bench.context);
   const PackFile pack{bench.context.out};
   CHECK(relative(pack.tensor("visual_tokens"), expected("quick.224.patches")) < 1e-4);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <string_view>
@@ -162,6 +163,14 @@ TEST_CASE("dinov2 reference: the attaching stage stores REPA's patch tokens and 
   Problems none;
   check_stage(Attacher<Shallow>{}, bench.context, none);
   CHECK(none.empty());
+  // check reads the names of the file, not only whether it is there.
+  Problems deeper;
+  check_stage(Attacher<WithClassToken<DINOv2S>>{}, bench.context, deeper);
+  CHECK(deeper.list().size() == 1);
+  CHECK_THAT(deeper.text(), Contains("[attach] vision_weights: ") &&
+                                Contains("small.pth: expected the weights of DINOv2 of width 384 "
+                                         "with 12 blocks") &&
+                                Contains("missing blocks.2.norm1.weight [384]"));
   run_stage(Attacher<WithClassToken<Shallow>>{}, bench.context);
   const PackFile pack{bench.context.out};
   CHECK(relative(pack.tensor("visual_tokens"), expected("small.repa.patches")) < 1e-4);
@@ -184,6 +193,19 @@ TEST_CASE("dinov2 reference: the attaching stage stores REPA's patch tokens and 
                "blocks and 0 registers, found: missing blocks.10.attn.proj.bias [384]") &&
           Contains("missing blocks.2.norm1.weight [384]") &&
           Contains("missing blocks.11.ls2.gamma [384]"));
+}
+
+TEST_CASE("dinov2: check names a shard that is not there") {
+  const d2c_test::ScratchFolder scratch;
+  AttachConfig config;
+  config.vision_weights = (scratch / "model.safetensors.index.json").string();
+  std::ofstream{config.vision_weights}
+      << R"({"weight_map": {"cls_token": "model-00001-of-00001.safetensors"}})";
+  Problems problems;
+  check_encoder(DINOv2{}, config, problems);
+  CHECK(problems.list().size() == 1);
+  CHECK_THAT(problems.text(), Contains("[attach] vision_weights: ") &&
+                                  Contains("no file model-00001-of-00001.safetensors"));
 }
 
 TEST_CASE("dinov2: each missing, unexpected and mis-shaped tensor stands in one sentence") {

@@ -154,6 +154,10 @@ TEST_CASE("dinov3 reference: the attaching stage stores patch tokens and the cla
   Problems none;
   check_stage(Attacher<ShallowDINOv3>{}, bench.context, none);
   CHECK(none.empty());
+  check_stage(Attacher<DINOv3>{}, bench.context, none); // the file holds another network
+  CHECK(none.list().size() == 1);
+  CHECK_THAT(none.text(), Contains("[attach] vision_weights: ") &&
+                              Contains("mlp.pth: expected the weights of DINOv3 of width 768"));
   run_stage(Attacher<WithClassToken<ShallowDINOv3>>{}, bench.context);
   const PackFile pack{bench.context.out};
   CHECK(relative(pack.tensor("visual_tokens"), expected("mlp.whole.patches")) < 1e-4);

@@ -103,6 +103,11 @@ TEST_CASE("siglip reference: the encoder takes the configured file") {
   Problems none;
   check_encoder(Tiny{}, config, none);
   CHECK(none.empty());
+  check_encoder(SigLIP{}, config, none); // the file holds another network
+  CHECK(none.list().size() == 1);
+  CHECK_THAT(none.text(),
+             Contains("[attach] vision_weights: ") &&
+                 Contains("expected the weights of SigLIP's vision tower of width 1152"));
   const auto features = make_encoder(Tiny{}, config, at::kCPU)->features(expected("images"));
   CHECK(relative(features.patch_tokens, expected("224.patches")) < 1e-4);
   CHECK(relative(features.class_tokens, expected("224.class")) < 1e-4);

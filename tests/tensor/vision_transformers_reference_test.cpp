@@ -170,6 +170,13 @@ TEST_CASE("vision transformers reference: the attaching stage stores REPA's patc
   Problems none;
   check_stage(Attacher<NarrowMAE>{}, bench.context, none);
   CHECK(none.empty());
+  check_stage(Attacher<MAE>{}, bench.context, none); // the file holds another network
+  check_stage(Attacher<WithClassToken<MoCoV3>>{}, bench.context, none);
+  CHECK(none.list().size() == 2);
+  CHECK_THAT(none.text(),
+             Contains("[attach] vision_weights: ") &&
+                 Contains("mae.training.pth: expected the weights of MAE of width 1024") &&
+                 Contains("mae.training.pth: expected the weights of MoCo v3 of width 768"));
   run_stage(Attacher<WithClassToken<NarrowMAE>>{}, bench.context);
   const PackFile pack{bench.context.out};
   CHECK(relative(pack.tensor("visual_tokens"), expected("mae.repa.block").slice(1, 1)) < 1e-4);

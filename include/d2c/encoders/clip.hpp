@@ -11,12 +11,15 @@
 
 namespace d2c {
 
+class CLIPNetwork;
+
 /// What the types below share: Grid x Grid patch tokens of images resized to patch * Grid pixels,
 /// the grid of the learned positions unless OnGrid names another. The class token is attached by
 /// WithClassToken alone.
 template <CLIPShape Shape, int Grid = Shape.positions>
 struct CLIPFacts {
   using role = roles::vision_encoder;
+  using network = CLIPNetwork;
   template <int Other>
   using on_grid = CLIPFacts<Shape, Other>;
   static constexpr CLIPShape shape = Shape;

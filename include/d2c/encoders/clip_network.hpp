@@ -33,10 +33,30 @@ public:
   };
 
   /// Reads the tower from the authors' TorchScript archive or from a file of transformers, of the
-  /// tower alone or of the whole model, in any floating type. Throws one InputError that lists each
-  /// tensor that is missing, has another shape, or has no place in a tower of this shape.
+  /// tower alone or of the whole model, in any floating type. Throws the InputError of
+  /// require_fits.
   CLIPNetwork(const WeightsFile& file, const CLIPShape& shape, at::Device device = at::kCPU)
-      : CLIPNetwork{file, shape, checked(file, shape), device} {}
+      : CLIPNetwork{file, shape, require_fits(file, shape), device} {}
+
+  /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
+  /// place in a tower of this shape; reads no values. Returns where they lie.
+  static CLIPNames require_fits(const WeightsFile& file, const CLIPShape& shape) {
+    CLIPNames names = clip_names_of(file.names());
+    TensorDifferences differences{file};
+    differences.expect(clip_tensors(shape, names));
+    differences.refuse_others(
+        [&](const std::string& name) { return name.starts_with(names.prefix); });
+    differences.raise("the weights of CLIP's vision tower of width " + std::to_string(shape.width) +
+                      " with " + std::to_string(shape.depth) + " blocks on patches of " +
+                      std::to_string(shape.patch));
+    return names;
+  }
+
+  /// What `[attach] vision_weights` should name.
+  static std::string expected_file(const Shape& /*shape*/) {
+    return "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
+           "model.safetensors)";
+  }
 
   /// The tokens of an input [n, 3, H, W] float32 from prepare() or normalised otherwise, H and W
   /// multiples of the patch. Throws InputError for another input.
@@ -81,18 +101,6 @@ private:
     const Tensor positions = CLIPTower::read(file, names.positions(), device).unsqueeze(0);
     class_token_ = CLIPTower::read(file, names.class_token(), device) + positions.slice(1, 0, 1);
     positions_ = positions.slice(1, 1);
-  }
-
-  static CLIPNames checked(const WeightsFile& file, const CLIPShape& shape) {
-    CLIPNames names = clip_names_of(file.names());
-    TensorDifferences differences{file};
-    differences.expect(clip_tensors(shape, names));
-    differences.refuse_others(
-        [&](const std::string& name) { return name.starts_with(names.prefix); });
-    differences.raise("the weights of CLIP's vision tower of width " + std::to_string(shape.width) +
-                      " with " + std::to_string(shape.depth) + " blocks on patches of " +
-                      std::to_string(shape.patch));
-    return names;
   }
 
   CLIPShape shape_;

@@ -11,12 +11,15 @@
 
 namespace d2c {
 
+class DINOv2Network;
+
 /// What the types below share: Grid x Grid patch tokens of images resized to 14 * Grid pixels. 16
 /// is REPA's grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
 /// WithClassToken alone.
 template <DINOv2Shape Shape, int Grid = 16>
 struct DINOv2Facts {
   using role = roles::vision_encoder;
+  using network = DINOv2Network;
   template <int Other>
   using on_grid = DINOv2Facts<Shape, Other>;
   static constexpr DINOv2Shape shape = Shape;

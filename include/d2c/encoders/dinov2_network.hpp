@@ -32,16 +32,14 @@ public:
   };
 
   /// Reads the network from a file of the authors, of transformers or of timm, in any floating
-  /// type. Throws one InputError that lists each tensor that is missing, has another shape, or has
-  /// no place in a network of this shape.
+  /// type. Throws the InputError of require_fits.
   DINOv2Network(const WeightsFile& file, const DINOv2Shape& shape, at::Device device = at::kCPU)
       : shape_{shape},
         layers_{shape.heads(), 1e-6,
                 shape.swiglu ? Layers::Activation::swiglu : Layers::Activation::gelu},
         blocks_{layers_} {
     const c10::NoGradGuard no_grad;
-    const DINOv2Names names = dinov2_names_of(file.names());
-    check(file, names);
+    const DINOv2Names names = require_fits(file, shape);
     const auto take = [&](const std::string& name) {
       return file.read(name).to(device, at::kFloat).contiguous();
     };
@@ -76,6 +74,26 @@ public:
                    take(names.scale(i, 2))});
     }
     last_norm_ = affine(names.last_norm());
+  }
+
+  /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
+  /// place in a network of this shape; reads no values. Returns where they lie.
+  static DINOv2Names require_fits(const WeightsFile& file, const DINOv2Shape& shape) {
+    DINOv2Names names = dinov2_names_of(file.names());
+    TensorDifferences differences{file};
+    differences.expect(dinov2_tensors(shape, names));
+    differences.refuse_others(
+        [&](const std::string& name) { return name.starts_with(names.prefix); });
+    differences.raise("the weights of DINOv2 of width " + std::to_string(shape.width) + " with " +
+                      std::to_string(shape.depth) + " blocks and " +
+                      std::to_string(shape.registers) + " registers");
+    return names;
+  }
+
+  /// What `[attach] vision_weights` should name.
+  static std::string expected_file(const Shape& shape) {
+    return "a file with the DINOv2 weights (" + dinov2_file(shape) +
+           ", or those of transformers or timm as safetensors)";
   }
 
   /// The tokens of an input [n, 3, H, W] float32 from prepare() or normalised otherwise, H and W
@@ -126,16 +144,6 @@ public:
 
 private:
   using Layers = VisionTransformerLayers;
-
-  void check(const WeightsFile& file, const DINOv2Names& names) const {
-    TensorDifferences differences{file};
-    differences.expect(dinov2_tensors(shape_, names));
-    differences.refuse_others(
-        [&](const std::string& name) { return name.starts_with(names.prefix); });
-    differences.raise("the weights of DINOv2 of width " + std::to_string(shape_.width) + " with " +
-                      std::to_string(shape_.depth) + " blocks and " +
-                      std::to_string(shape_.registers) + " registers");
-  }
 
   DINOv2Shape shape_;
   Layers layers_;

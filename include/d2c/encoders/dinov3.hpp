@@ -11,12 +11,15 @@
 
 namespace d2c {
 
+class DINOv3Network;
+
 /// What the types below share: Grid x Grid patch tokens of images of 16 * Grid pixels. 16 is the
 /// grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
 /// WithClassToken alone, the registers never.
 template <DINOv3Shape Shape, int Grid = 16>
 struct DINOv3Facts {
   using role = roles::vision_encoder;
+  using network = DINOv3Network;
   template <int Other>
   using on_grid = DINOv3Facts<Shape, Other>;
   static constexpr DINOv3Shape shape = Shape;

@@ -32,16 +32,14 @@ public:
 
   /// Reads the network from a file of the authors, of transformers or of timm, in any floating
   /// type. The authors' files hold the periods of the positions (in bfloat16), the others leave
-  /// them to the formula; each is taken as its own library takes it. Throws one InputError that
-  /// lists each tensor that is missing, has another shape, or has no place in a network of this
-  /// shape.
+  /// them to the formula; each is taken as its own library takes it. Throws the InputError of
+  /// require_fits.
   DINOv3Network(const WeightsFile& file, const DINOv3Shape& shape, at::Device device = at::kCPU)
       : shape_{shape},
         layers_{shape.heads, 1e-5,
                 shape.swiglu ? Layers::Activation::swiglu : Layers::Activation::gelu} {
     const c10::NoGradGuard no_grad;
-    const DINOv3Names names = dinov3_names_of(file.names());
-    check(file, names);
+    const DINOv3Names names = require_fits(file, shape);
     const auto take = [&](const std::string& name) {
       return file.read(name).to(device, at::kFloat).contiguous();
     };
@@ -85,6 +83,25 @@ public:
       const int count = shape.head_width() / 4;
       periods_ = at::pow(100.0, at::arange(count, at::kDouble) / count).to(device, at::kFloat);
     }
+  }
+
+  /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
+  /// place in a network of this shape; reads no values. Returns where they lie.
+  static DINOv3Names require_fits(const WeightsFile& file, const DINOv3Shape& shape) {
+    DINOv3Names names = dinov3_names_of(file.names());
+    TensorDifferences differences{file};
+    differences.expect(dinov3_tensors(shape, names));
+    differences.refuse_others([](const std::string&) { return true; });
+    differences.raise("the weights of DINOv3 of width " + std::to_string(shape.width) + " with " +
+                      std::to_string(shape.depth) + " blocks and " +
+                      (shape.swiglu ? "SwiGLU" : "an MLP"));
+    return names;
+  }
+
+  /// What `[attach] vision_weights` should name.
+  static std::string expected_file(const Shape& shape) {
+    return "a file with the DINOv3 weights (" + dinov3_file(shape) +
+           ", or those of transformers or timm as safetensors)";
   }
 
   /// The tokens of an input [n, 3, H, W] float32 from prepare() or normalised otherwise, H and W
@@ -155,15 +172,6 @@ public:
 
 private:
   using Layers = VisionTransformerLayers;
-
-  void check(const WeightsFile& file, const DINOv3Names& names) const {
-    TensorDifferences differences{file};
-    differences.expect(dinov3_tensors(shape_, names));
-    differences.refuse_others([](const std::string&) { return true; });
-    differences.raise("the weights of DINOv3 of width " + std::to_string(shape_.width) + " with " +
-                      std::to_string(shape_.depth) + " blocks and " +
-                      (shape_.swiglu ? "SwiGLU" : "an MLP"));
-  }
 
   DINOv3Shape shape_;
   Layers layers_;

@@ -12,11 +12,14 @@
 
 namespace d2c {
 
+class MAENetwork;
+
 /// Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's grid for images of 256
 /// pixels. The class token is attached by WithClassToken alone.
 template <VisionTransformerShape Shape, int Grid = 16>
 struct MAEFacts {
   using role = roles::vision_encoder;
+  using network = MAENetwork;
   template <int Other>
   using on_grid = MAEFacts<Shape, Other>;
   static constexpr VisionTransformerShape shape = Shape;

@@ -3,62 +3,22 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include <d2c/attach/attach_config.hpp>
 #include <d2c/core/compiled_once.hpp>
-#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
-#include <d2c/encoders/configured_file.hpp>
-#include <d2c/encoders/grid_encoder.hpp>
 #include <d2c/encoders/mae.hpp>
 #include <d2c/encoders/mae_network.hpp>
-#include <d2c/encoders/mae_tensors.hpp>
+#include <d2c/encoders/make_grid_encoder.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/vision_transformer_tensors.hpp>
-#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
-/// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
-/// Python package carries these weights.
-inline std::string mae_file_problem(const AttachConfig& config) {
-  return configured_file_problem(config.vision_weights,
-                                 "a file with the MAE weights (mae_pretrain_vit_large.pth, or "
-                                 "those of transformers or timm as safetensors)");
-}
-
-/// The encoder of a shape and grid, from the configured file. Throws InputError if the file is
-/// missing or holds another network.
-template <class = Once>
-std::unique_ptr<VisionEncoder> make_mae(const VisionTransformerShape& shape, std::int64_t grid,
-                                        const AttachConfig& config, at::Device device) {
-  const std::string problem = mae_file_problem(config);
-  if (!problem.empty()) {
-    throw InputError("attach.vision_weights: " + problem);
-  }
-  return std::make_unique<GridEncoder<MAENetwork>>(WeightsFile{config.vision_weights}, shape, grid,
-                                                   device);
-}
-D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_mae<>(const VisionTransformerShape&,
-                                                            std::int64_t, const AttachConfig&,
-                                                            at::Device))
-
-/// The encoder that a tag with MAEFacts names. Errors as above.
-template <VisionTransformerShape Shape, int Grid>
-std::unique_ptr<VisionEncoder> make_encoder(const MAEFacts<Shape, Grid>&,
-                                            const AttachConfig& config, at::Device device) {
-  return make_mae(Shape, Grid, config, device);
-}
-
-/// Adds a problem if the weights are missing; reads nothing.
-template <VisionTransformerShape Shape, int Grid>
-void check_encoder(const MAEFacts<Shape, Grid>&, const AttachConfig& config, Problems& problems) {
-  const std::string problem = mae_file_problem(config);
-  if (!problem.empty()) {
-    problems.add("[attach] vision_weights", problem);
-  }
-}
+D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_grid_encoder<MAENetwork>(
+    const VisionTransformerShape&, std::int64_t, const AttachConfig&, at::Device))
+D2C_COMPILED_ONCE(void check_grid_encoder<MAENetwork>(const VisionTransformerShape&,
+                                                      const AttachConfig&, Problems&))
 
 } // namespace d2c

@@ -11,11 +11,14 @@
 
 namespace d2c {
 
+class MoCoV3Network;
+
 /// What the types below share: Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's
 /// grid for images of 256 pixels. The class token is attached by WithClassToken alone.
 template <VisionTransformerShape Shape, int Grid = 16>
 struct MoCoV3Facts {
   using role = roles::vision_encoder;
+  using network = MoCoV3Network;
   template <int Other>
   using on_grid = MoCoV3Facts<Shape, Other>;
   static constexpr VisionTransformerShape shape = Shape;

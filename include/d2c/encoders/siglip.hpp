@@ -11,12 +11,15 @@
 
 namespace d2c {
 
+class SigLIPNetwork;
+
 /// What the types below share: Grid x Grid patch tokens of images resized to patch * Grid pixels,
 /// the grid of the learned positions unless OnGrid names another. The class token, that of the
 /// pooling head, is attached by WithClassToken alone.
 template <SigLIPShape Shape, int Grid = Shape.positions>
 struct SigLIPFacts {
   using role = roles::vision_encoder;
+  using network = SigLIPNetwork;
   template <int Other>
   using on_grid = SigLIPFacts<Shape, Other>;
   static constexpr SigLIPShape shape = Shape;

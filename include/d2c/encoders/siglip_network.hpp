@@ -31,10 +31,28 @@ public:
   };
 
   /// Reads the tower from a file of the tower alone or of the whole model, in any floating type.
-  /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
-  /// place in a tower of this shape.
+  /// Throws the InputError of require_fits.
   SigLIPNetwork(const WeightsFile& file, const SigLIPShape& shape, at::Device device = at::kCPU)
-      : SigLIPNetwork{file, shape, checked(file, shape), device} {}
+      : SigLIPNetwork{file, shape, require_fits(file, shape), device} {}
+
+  /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
+  /// place in a tower of this shape; reads no values. Returns where they lie.
+  static SigLIPNames require_fits(const WeightsFile& file, const SigLIPShape& shape) {
+    SigLIPNames names = siglip_names_of(file.names());
+    TensorDifferences differences{file};
+    differences.expect(siglip_tensors(shape, names));
+    differences.refuse_others(
+        [&](const std::string& name) { return name.starts_with(names.prefix); });
+    differences.raise("the weights of SigLIP's vision tower of width " +
+                      std::to_string(shape.width) + " with " + std::to_string(shape.depth) +
+                      " blocks on patches of " + std::to_string(shape.patch));
+    return names;
+  }
+
+  /// What `[attach] vision_weights` should name.
+  static std::string expected_file(const Shape& /*shape*/) {
+    return "a file with the SigLIP weights (transformers' model.safetensors)";
+  }
 
   /// The tokens of an input [n, 3, H, W] float32 from prepare() or normalised otherwise, H and W
   /// multiples of the patch. Throws InputError for another input.
@@ -99,18 +117,6 @@ private:
     const Tensor x = at::linear(mixed.transpose(1, 2).reshape({n, shape_.width}),
                                 head_.output.weight, head_.output.bias);
     return x + tower_.layers().feed_forward(head_, tower_.layers().normalise(x, head_norm_));
-  }
-
-  static SigLIPNames checked(const WeightsFile& file, const SigLIPShape& shape) {
-    SigLIPNames names = siglip_names_of(file.names());
-    TensorDifferences differences{file};
-    differences.expect(siglip_tensors(shape, names));
-    differences.refuse_others(
-        [&](const std::string& name) { return name.starts_with(names.prefix); });
-    differences.raise("the weights of SigLIP's vision tower of width " +
-                      std::to_string(shape.width) + " with " + std::to_string(shape.depth) +
-                      " blocks on patches of " + std::to_string(shape.patch));
-    return names;
   }
 
   SigLIPShape shape_;

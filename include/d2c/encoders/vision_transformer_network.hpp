@@ -30,9 +30,8 @@ public:
     Tensor patches;     ///< [n, rows * columns, D]
   };
 
-  /// Reads the network from a file, in any floating type; `title` names it in errors. Throws one
-  /// InputError that lists each tensor that is missing, has another shape, or claims a place in the
-  /// network without having one.
+  /// Reads the network from a file, in any floating type; `title` names it in errors. Throws the
+  /// InputError of require_fits.
   VisionTransformerNetwork(const WeightsFile& file, const VisionTransformerShape& shape,
                            const VisionTransformerNames& names, const std::string& title,
                            at::Device device = at::kCPU)
@@ -41,7 +40,7 @@ public:
         layers_{shape.heads, 1e-6, Layers::Activation::gelu},
         blocks_{layers_} {
     const c10::NoGradGuard no_grad;
-    check(file, names);
+    require_fits(file, shape, names, title);
     const auto take = [&](const std::string& name) {
       return file.read(name).to(device, at::kFloat).contiguous();
     };
@@ -69,6 +68,17 @@ public:
                    {}});
     }
     last_norm_ = affine(names.last_norm());
+  }
+
+  /// Throws one InputError that lists each tensor that is missing, has another shape, or claims a
+  /// place in a network of this shape without having one; reads no values.
+  static void require_fits(const WeightsFile& file, const Shape& shape,
+                           const VisionTransformerNames& names, const std::string& title) {
+    TensorDifferences differences{file};
+    differences.expect(vision_transformer_tensors(shape, names));
+    differences.refuse_others([&](const std::string& name) { return names.claims(name); });
+    differences.raise("the weights of " + title + " of width " + std::to_string(shape.width) +
+                      " with " + std::to_string(shape.depth) + " blocks");
   }
 
   /// The tokens [n, 1 + rows * columns, D] behind the last block, the class token first and none
@@ -114,14 +124,6 @@ public:
 
 private:
   using Layers = VisionTransformerLayers;
-
-  void check(const WeightsFile& file, const VisionTransformerNames& names) const {
-    TensorDifferences differences{file};
-    differences.expect(vision_transformer_tensors(shape_, names));
-    differences.refuse_others([&](const std::string& name) { return names.claims(name); });
-    differences.raise("the weights of " + title_ + " of width " + std::to_string(shape_.width) +
-                      " with " + std::to_string(shape_.depth) + " blocks");
-  }
 
   std::string title_;
   VisionTransformerShape shape_;
