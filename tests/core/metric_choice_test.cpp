@@ -1,6 +1,8 @@
 // Which metrics a name stands for, what they look at, and which DINOv2 a file holds. Oracles: lists
 // written out by hand, and the published shapes.
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -130,5 +132,29 @@ TEST_CASE("dinov2: the shape of a network is read from its tensors in every layo
   CHECK(dinov2_name(L) == "DINOv2L");
   CHECK(dinov2_name(B) == "DINOv2");
   CHECK(dinov2_name(with_registers(S)) == "DINOv2SRegisters");
+  // A file is not trusted: its extents reach the network's arithmetic.
+  const auto with = [](const std::map<std::string, std::vector<std::int64_t>>& tensors) {
+    std::vector<std::string> found;
+    for (const auto& [name, extents] : tensors) {
+      found.push_back(name);
+    }
+    return dinov2_shape_of(found, [&](const std::string& name) { return tensors.at(name); });
+  };
+  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  for (const std::int64_t width : {huge, std::int64_t{1'000'000'000}, std::int64_t{100},
+                                   std::int64_t{32}, std::int64_t{0}, std::int64_t{-64}}) {
+    CHECK_THROWS_WITH(with({{"cls_token", {0, 1, width}}, {"mask_token", {1, width}}}),
+                      Contains("expected cls_token of a width that is a multiple of 64") &&
+                          Contains("found " + std::to_string(width)));
+  }
+  CHECK_THROWS_WITH(with({{"cls_token", {1, 1, 384}}, {"pos_embed", {1, 1'000'000'000'000, 0}}}),
+                    Contains("places in pos_embed, found 999999999999"));
+  CHECK_THROWS_WITH(with({{"cls_token", {1, 1, 384}}, {"register_tokens", {1, huge, 0}}}),
+                    Contains("tokens in register_tokens, found " + std::to_string(huge)));
+  CHECK_FALSE(with({{"cls_token", {1, 1, 384}},
+                    {"mask_token", {1, 384}},
+                    {"blocks.0.mlp.w12.weight", {huge, 0}},
+                    {"blocks.0.mlp.w3.weight", {0, huge}}})
+                  .swiglu);
   CHECK(dinov2_name(odd) == "DINOv2 of width 192 with 3 blocks and 2 registers");
 }

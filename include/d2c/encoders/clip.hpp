@@ -18,6 +18,9 @@ class CLIPNetwork;
 /// WithClassToken alone.
 template <CLIPShape Shape, int Grid = Shape.positions>
 struct CLIPFacts {
+  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
+                "the heads share the width evenly");
+  static_assert(Grid > 0, "a grid has places");
   using role = roles::vision_encoder;
   using network = CLIPNetwork;
   template <int Other>

@@ -204,7 +204,7 @@ inline void append_block_tensors(std::vector<NamedShape>& list, const CLIPBlockN
 /// projection.
 inline std::vector<NamedShape> clip_tensors(const CLIPShape& shape, const CLIPNames& names) {
   const std::int64_t width = shape.width;
-  const std::int64_t places = 1 + shape.positions * shape.positions;
+  const std::int64_t places = 1 + static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list{{names.class_token(), {width}},
                                {names.positions(), {places, width}},
                                {names.patches(), {width, 3, shape.patch, shape.patch}}};

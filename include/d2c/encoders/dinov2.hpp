@@ -18,6 +18,9 @@ class DINOv2Network;
 /// WithClassToken alone.
 template <DINOv2Shape Shape, int Grid = 16>
 struct DINOv2Facts {
+  static_assert(Shape.heads() > 0 && Shape.width % DINOv2Shape::head_width == 0,
+                "heads of 64 fill the width");
+  static_assert(Grid > 0, "a grid has places");
   using role = roles::vision_encoder;
   using network = DINOv2Network;
   template <int Other>

@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include <d2c/core/error.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 
 namespace d2c {
 
 /// The shape that tensors of these names point at; shape_of(name) gives the extents of one. Names
 /// of another network give some shape whose tensors they are not: DINOv2Network then lists what
-/// differs.
+/// differs. Throws InputError where an extent is that of no network: the file is not trusted.
 template <class ShapeOf>
 DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf& shape_of) {
   const DINOv2Names layout = dinov2_names_of(names);
@@ -27,9 +28,27 @@ DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf
     const std::vector<std::int64_t> found = shape_of(name);
     return axis < found.size() ? found[axis] : otherwise;
   };
+  // Ten times what is published; sizes made of them fit an int.
+  constexpr std::int64_t most_width = 1 << 14;
+  constexpr std::int64_t most_tokens = 1 << 10;
+  const auto refuse = [](const std::string& what, std::int64_t found) {
+    throw InputError("the weights of DINOv2: expected " + what + ", found " +
+                     std::to_string(found));
+  };
   DINOv2Shape shape;
-  shape.width = static_cast<int>(extent(layout.class_token(), 2, shape.width));
-  shape.registers = static_cast<int>(extent(layout.registers(), 1, 0));
+  const std::int64_t width = extent(layout.class_token(), 2, shape.width);
+  if (width < 1 || width > most_width || width % DINOv2Shape::head_width != 0) {
+    refuse(layout.class_token() + " of a width that is a multiple of " +
+               std::to_string(DINOv2Shape::head_width) + " up to " + std::to_string(most_width),
+           width);
+  }
+  shape.width = static_cast<int>(width);
+  const std::int64_t registers = extent(layout.registers(), 1, 0);
+  if (registers < 0 || registers > most_tokens) {
+    refuse("at most " + std::to_string(most_tokens) + " tokens in " + layout.registers(),
+           registers);
+  }
+  shape.registers = static_cast<int>(registers);
   int depth = 0;
   while (has(layout.block(depth) + "norm1.weight")) {
     ++depth;
@@ -38,9 +57,14 @@ DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf
   const std::string gated = layout.feed_forward(0, true).first + ".weight";
   const std::int64_t inner = extent(gated, 0, 0);
   const std::int64_t hidden = extent(layout.feed_forward(0, true).second + ".weight", 1, 0);
-  shape.swiglu = inner > 0 && inner == 2 * hidden;
+  shape.swiglu = inner > 0 && inner % 2 == 0 && inner / 2 == hidden;
   const bool without_class = layout.layout == DINOv2Layout::timm && shape.registers > 0;
   const std::int64_t places = extent(layout.positions(), 1, 0) - (without_class ? 0 : 1);
+  if (places > most_tokens * most_tokens) {
+    refuse("at most " + std::to_string(most_tokens * most_tokens) + " places in " +
+               layout.positions(),
+           places);
+  }
   const auto side = static_cast<int>(
       std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(0, places)))));
   shape.positions = side > 0 ? side : shape.positions;

@@ -21,8 +21,9 @@ struct DINOv2Shape {
   int positions = 37; ///< side of the grid of learned positions (518 pixels)
 
   static constexpr int patch = 14;
+  static constexpr int head_width = 64;
 
-  [[nodiscard]] constexpr int heads() const { return width / 64; }
+  [[nodiscard]] constexpr int heads() const { return width / head_width; }
 
   /// Inner width of the feed-forward; SwiGLU's is 2/3 of the MLP's, rounded up to eights.
   [[nodiscard]] constexpr int hidden() const {
@@ -137,7 +138,7 @@ inline std::vector<NamedShape> dinov2_tensors(const DINOv2Shape& shape, const DI
   const std::int64_t hidden = shape.hidden();
   const std::int64_t inner = shape.swiglu ? 2 * hidden : hidden;
   const bool timm = names.layout == DINOv2Layout::timm;
-  const std::int64_t places = shape.positions * shape.positions;
+  const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list;
   const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
     const std::int64_t rows = weight.front();

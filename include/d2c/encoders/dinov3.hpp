@@ -18,6 +18,9 @@ class DINOv3Network;
 /// WithClassToken alone, the registers never.
 template <DINOv3Shape Shape, int Grid = 16>
 struct DINOv3Facts {
+  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
+                "the heads share the width evenly");
+  static_assert(Grid > 0, "a grid has places");
   using role = roles::vision_encoder;
   using network = DINOv3Network;
   template <int Other>

@@ -18,6 +18,9 @@ class MAENetwork;
 /// pixels. The class token is attached by WithClassToken alone.
 template <VisionTransformerShape Shape, int Grid = 16>
 struct MAEFacts {
+  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
+                "the heads share the width evenly");
+  static_assert(Grid > 0, "a grid has places");
   using role = roles::vision_encoder;
   using network = MAENetwork;
   template <int Other>

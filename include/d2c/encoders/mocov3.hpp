@@ -17,6 +17,9 @@ class MoCoV3Network;
 /// grid for images of 256 pixels. The class token is attached by WithClassToken alone.
 template <VisionTransformerShape Shape, int Grid = 16>
 struct MoCoV3Facts {
+  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
+                "the heads share the width evenly");
+  static_assert(Grid > 0, "a grid has places");
   using role = roles::vision_encoder;
   using network = MoCoV3Network;
   template <int Other>

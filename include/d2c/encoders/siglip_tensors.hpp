@@ -76,7 +76,7 @@ struct SigLIPNames : CLIPBlockNames {
 /// Every tensor of a tower.
 inline std::vector<NamedShape> siglip_tensors(const SigLIPShape& shape, const SigLIPNames& names) {
   const std::int64_t width = shape.width;
-  const std::int64_t places = shape.positions * shape.positions;
+  const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list{{names.positions(), {places, width}},
                                {names.position_ids(), {1, places}, false}};
   append_tensors(list, names.patches(), {width, 3, shape.patch, shape.patch});

@@ -118,7 +118,7 @@ private:
 inline std::vector<NamedShape> vision_transformer_tensors(const VisionTransformerShape& shape,
                                                           const VisionTransformerNames& names) {
   const std::int64_t width = shape.width;
-  const std::int64_t places = shape.positions * shape.positions;
+  const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list;
   const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
     const std::int64_t rows = weight.front();
