@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include <d2c/encoders/check_patch_input.hpp>
 #include <d2c/encoders/clip_tensors.hpp>
 #include <d2c/encoders/clip_tower.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>

@@ -1,13 +1,12 @@
 #pragma once
 /// The blocks of a tower of CLIP or SigLIP with their weights, for inference.
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
-#include <d2c/core/error.hpp>
 #include <d2c/encoders/clip_tensors.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
+#include <d2c/encoders/vision_transformer_weights.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -43,7 +42,7 @@ public:
   }
 
   static Tensor read(const WeightsFile& file, const std::string& name, at::Device device) {
-    return file.read(name).to(device, at::kFloat).contiguous();
+    return VisionTransformerWeights{file, device}.tensor(name);
   }
 
   static Layers::Affine read(const WeightsFile& file, const CLIPAffine& names, at::Device device) {
@@ -64,17 +63,5 @@ private:
   Layers layers_;
   std::vector<Layers::Block> blocks_;
 };
-
-/// Throws InputError, in the name of the network, unless an input is [n, 3, H, W] of float32 with H
-/// and W multiples of the patch.
-inline void check_patch_input(const Tensor& input, std::int64_t patch, const std::string& network) {
-  if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
-      input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
-      input.scalar_type() != at::kFloat) {
-    throw InputError(network + ": expected an input [n, 3, H, W] of float32 with H and W " +
-                     "multiples of " + std::to_string(patch) + ", found " +
-                     c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
-  }
-}
 
 } // namespace d2c

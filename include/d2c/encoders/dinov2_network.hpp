@@ -6,12 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include <d2c/core/error.hpp>
+#include <d2c/encoders/check_patch_input.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/learned_positions.hpp>
 #include <d2c/encoders/vision_transformer_blocks.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
+#include <d2c/encoders/vision_transformer_weights.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -40,40 +41,25 @@ public:
         blocks_{layers_} {
     const c10::NoGradGuard no_grad;
     const DINOv2Names names = require_fits(file, shape);
-    const auto take = [&](const std::string& name) {
-      return file.read(name).to(device, at::kFloat).contiguous();
-    };
-    const auto affine = [&](const std::string& name) {
-      return Layers::Affine{take(name + ".weight"), take(name + ".bias")};
-    };
-    class_token_ = take(names.class_token());
-    positions_ = take(names.positions());
+    const VisionTransformerWeights read{file, device};
+    class_token_ = read.tensor(names.class_token());
+    positions_ = read.tensor(names.positions());
     if (positions_.size(1) > static_cast<std::int64_t>(shape.positions) * shape.positions) {
       class_token_ = class_token_ + positions_.slice(1, 0, 1);
       positions_ = positions_.slice(1, 1);
     }
     if (shape.registers > 0) {
-      registers_ = take(names.registers());
+      registers_ = read.tensor(names.registers());
     }
-    patches_ = affine(names.patches());
+    patches_ = read.affine(names.patches());
     for (int i = 0; i < shape.depth; ++i) {
-      std::vector<Tensor> weights;
-      std::vector<Tensor> biases;
-      for (const std::string& rows : names.qkv(i)) {
-        weights.push_back(take(rows + ".weight"));
-        biases.push_back(take(rows + ".bias"));
-      }
       const auto [first, second] = names.feed_forward(i, shape.swiglu);
-      blocks_.add({affine(names.block(i) + "norm1"),
-                   {Layers::stacked(weights), Layers::stacked(biases)},
-                   affine(names.attention_output(i)),
-                   take(names.scale(i, 1)),
-                   affine(names.block(i) + "norm2"),
-                   affine(first),
-                   affine(second),
-                   take(names.scale(i, 2))});
+      blocks_.add({read.affine(names.block(i) + "norm1"), read.affine(names.qkv(i)),
+                   read.affine(names.attention_output(i)), read.tensor(names.scale(i, 1)),
+                   read.affine(names.block(i) + "norm2"), read.affine(first), read.affine(second),
+                   read.tensor(names.scale(i, 2))});
     }
-    last_norm_ = affine(names.last_norm());
+    last_norm_ = read.affine(names.last_norm());
   }
 
   /// Throws one InputError that lists each tensor that is missing, has another shape, or has no
@@ -101,13 +87,7 @@ public:
   [[nodiscard]] Output forward(const Tensor& input,
                                PositionRule rule = PositionRule::antialiased) const {
     constexpr std::int64_t patch = DINOv2Shape::patch;
-    if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
-        input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
-        input.scalar_type() != at::kFloat) {
-      throw InputError("DINOv2: expected an input [n, 3, H, W] of float32 with H and W multiples "
-                       "of 14, found " +
-                       c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
-    }
+    check_patch_input(input, patch, "DINOv2");
     const c10::NoGradGuard no_grad;
     const std::int64_t n = input.size(0);
     Tensor x = Layers::embed(input.to(patches_.weight.device()), patches_);

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <d2c/core/error.hpp>
+#include <d2c/encoders/check_patch_input.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>
 #include <d2c/encoders/dinov3_tensors.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
+#include <d2c/encoders/vision_transformer_weights.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -40,45 +41,32 @@ public:
                 shape.swiglu ? Layers::Activation::swiglu : Layers::Activation::gelu} {
     const c10::NoGradGuard no_grad;
     const DINOv3Names names = require_fits(file, shape);
-    const auto take = [&](const std::string& name) {
-      return file.read(name).to(device, at::kFloat).contiguous();
-    };
-    const auto affine = [&](const std::string& name) {
-      return Layers::Affine{take(name + ".weight"), take(name + ".bias")};
-    };
-    const auto rows_of = [&](const std::vector<std::string>& parts, const char* ending) {
-      std::vector<Tensor> rows;
-      for (const std::string& part : parts) {
-        rows.push_back(take(part + ending));
-      }
-      return rows.size() == 1 ? rows.front() : at::cat(rows);
-    };
-    class_token_ = take(names.class_token());
-    registers_ = take(names.registers());
-    patches_ = affine(names.patches());
+    const VisionTransformerWeights read{file, device};
+    class_token_ = read.tensor(names.class_token());
+    registers_ = read.tensor(names.registers());
+    patches_ = read.affine(names.patches());
     for (int i = 0; i < shape.depth; ++i) {
       Tensor bias;
       if (shape.biases && names.layout == DINOv3Layout::facebook) {
         const std::string qkv = names.qkv(i).front();
-        bias = take(qkv + ".bias") * take(qkv + ".bias_mask");
+        bias = read.tensor(qkv + ".bias") * read.tensor(qkv + ".bias_mask");
       } else if (shape.biases && names.biases) {
         const auto [query, value] = names.biases_of(i);
-        const Tensor of_queries = take(query);
-        bias = at::cat({of_queries, at::zeros_like(of_queries), take(value)});
+        const Tensor of_queries = read.tensor(query);
+        bias = at::cat({of_queries, at::zeros_like(of_queries), read.tensor(value)});
       }
-      const auto first = names.feed_forward_in(i, shape.swiglu);
-      blocks_.push_back({affine(names.block(i) + "norm1"),
-                         {rows_of(names.qkv(i), ".weight"), bias},
-                         affine(names.attention_output(i)),
-                         take(names.scale(i, 1)),
-                         affine(names.block(i) + "norm2"),
-                         {rows_of(first, ".weight"), rows_of(first, ".bias")},
-                         affine(names.feed_forward_out(i, shape.swiglu)),
-                         take(names.scale(i, 2))});
+      blocks_.push_back({read.affine(names.block(i) + "norm1"),
+                         {read.stacked(names.qkv(i), ".weight"), bias},
+                         read.affine(names.attention_output(i)),
+                         read.tensor(names.scale(i, 1)),
+                         read.affine(names.block(i) + "norm2"),
+                         read.affine(names.feed_forward_in(i, shape.swiglu)),
+                         read.affine(names.feed_forward_out(i, shape.swiglu)),
+                         read.tensor(names.scale(i, 2))});
     }
-    last_norm_ = affine(DINOv3Names::last_norm());
+    last_norm_ = read.affine(DINOv3Names::last_norm());
     if (names.layout == DINOv3Layout::facebook) {
-      periods_ = take(DINOv3Names::periods());
+      periods_ = read.tensor(DINOv3Names::periods());
     } else {
       const int count = shape.head_width() / 4;
       periods_ = at::pow(100.0, at::arange(count, at::kDouble) / count).to(device, at::kFloat);
@@ -108,13 +96,7 @@ public:
   /// multiples of 16. Throws InputError for another input.
   [[nodiscard]] Output forward(const Tensor& input) const {
     constexpr std::int64_t patch = DINOv3Shape::patch;
-    if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
-        input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
-        input.scalar_type() != at::kFloat) {
-      throw InputError("DINOv3: expected an input [n, 3, H, W] of float32 with H and W multiples "
-                       "of 16, found " +
-                       c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
-    }
+    check_patch_input(input, patch, "DINOv3");
     const c10::NoGradGuard no_grad;
     constexpr std::int64_t first = 1 + DINOv3Shape::registers;
     const std::int64_t n = input.size(0);

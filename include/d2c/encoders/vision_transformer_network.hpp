@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include <d2c/core/error.hpp>
+#include <d2c/encoders/check_patch_input.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>
 #include <d2c/encoders/learned_positions.hpp>
 #include <d2c/encoders/vision_transformer_blocks.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
 #include <d2c/encoders/vision_transformer_tensors.hpp>
+#include <d2c/encoders/vision_transformer_weights.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -41,33 +41,22 @@ public:
         blocks_{layers_} {
     const c10::NoGradGuard no_grad;
     require_fits(file, shape, names, title);
-    const auto take = [&](const std::string& name) {
-      return file.read(name).to(device, at::kFloat).contiguous();
-    };
-    const auto affine = [&](const std::string& name) {
-      return Layers::Affine{take(name + ".weight"), take(name + ".bias")};
-    };
-    const Tensor positions = take(names.positions());
-    class_token_ = take(names.class_token()) + positions.slice(1, 0, 1);
+    const VisionTransformerWeights read{file, device};
+    const Tensor positions = read.tensor(names.positions());
+    class_token_ = read.tensor(names.class_token()) + positions.slice(1, 0, 1);
     positions_ = positions.slice(1, 1);
-    patches_ = affine(names.patches());
+    patches_ = read.affine(names.patches());
     for (int i = 0; i < shape.depth; ++i) {
-      std::vector<Tensor> weights;
-      std::vector<Tensor> biases;
-      for (const std::string& rows : names.qkv(i)) {
-        weights.push_back(take(rows + ".weight"));
-        biases.push_back(take(rows + ".bias"));
-      }
-      blocks_.add({affine(names.norm(i, 1)),
-                   {Layers::stacked(weights), Layers::stacked(biases)},
-                   affine(names.attention_output(i)),
+      blocks_.add({read.affine(names.norm(i, 1)),
+                   read.affine(names.qkv(i)),
+                   read.affine(names.attention_output(i)),
                    {},
-                   affine(names.norm(i, 2)),
-                   affine(names.feed_forward(i, 1)),
-                   affine(names.feed_forward(i, 2)),
+                   read.affine(names.norm(i, 2)),
+                   read.affine(names.feed_forward(i, 1)),
+                   read.affine(names.feed_forward(i, 2)),
                    {}});
     }
-    last_norm_ = affine(names.last_norm());
+    last_norm_ = read.affine(names.last_norm());
   }
 
   /// Throws one InputError that lists each tensor that is missing, has another shape, or claims a
@@ -87,13 +76,7 @@ public:
   [[nodiscard]] Tensor tokens(const Tensor& input,
                               PositionRule rule = PositionRule::antialiased) const {
     const std::int64_t patch = shape_.patch;
-    if (input.dim() != 4 || input.size(1) != 3 || input.size(2) < patch || input.size(3) < patch ||
-        input.size(2) % patch != 0 || input.size(3) % patch != 0 ||
-        input.scalar_type() != at::kFloat) {
-      throw InputError(title_ + ": expected an input [n, 3, H, W] of float32 with H and W " +
-                       "multiples of " + std::to_string(patch) + ", found " +
-                       c10::str(input.sizes()) + " of " + c10::toString(input.scalar_type()));
-    }
+    check_patch_input(input, patch, title_);
     const c10::NoGradGuard no_grad;
     Tensor x = Layers::embed(input.to(patches_.weight.device()), patches_);
     x = x + positions_on_grid(positions_, shape_.positions, input.size(2) / patch,
