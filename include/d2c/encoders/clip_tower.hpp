@@ -2,9 +2,11 @@
 /// The blocks of a tower of CLIP or SigLIP with their weights, for inference.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <d2c/encoders/clip_tensors.hpp>
+#include <d2c/encoders/vision_transformer_blocks.hpp>
 #include <d2c/encoders/vision_transformer_layers.hpp>
 #include <d2c/encoders/vision_transformer_weights.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -22,7 +24,7 @@ public:
   /// blocks' tensors, in any floating type.
   CLIPTower(const WeightsFile& file, const CLIPBlockNames& names, int depth, const Layers& layers,
             at::Device device)
-      : layers_{layers} {
+      : layers_{layers}, blocks_{layers} {
     for (int i = 0; i < depth; ++i) {
       std::vector<Tensor> weights;
       std::vector<Tensor> biases;
@@ -30,14 +32,14 @@ public:
         weights.push_back(read(file, rows.weight, device));
         biases.push_back(read(file, rows.bias, device));
       }
-      blocks_.push_back({read(file, names.norm(i, 1), device),
-                         {Layers::stacked(weights), Layers::stacked(biases)},
-                         read(file, names.attention_output(i), device),
-                         {},
-                         read(file, names.norm(i, 2), device),
-                         read(file, names.feed_forward(i, 1), device),
-                         read(file, names.feed_forward(i, 2), device),
-                         {}});
+      blocks_.add({read(file, names.norm(i, 1), device),
+                   {Layers::stacked(weights), Layers::stacked(biases)},
+                   read(file, names.attention_output(i), device),
+                   {},
+                   read(file, names.norm(i, 2), device),
+                   read(file, names.feed_forward(i, 1), device),
+                   read(file, names.feed_forward(i, 2), device),
+                   {}});
     }
   }
 
@@ -49,19 +51,14 @@ public:
     return {read(file, names.weight, device), read(file, names.bias, device)};
   }
 
-  /// The tokens behind the last block.
-  [[nodiscard]] Tensor run(Tensor x) const {
-    for (const Layers::Block& block : blocks_) {
-      x = layers_.run(block, x);
-    }
-    return x;
-  }
+  /// The tokens behind the last block; they may take the memory of x.
+  [[nodiscard]] Tensor run(Tensor x) const { return blocks_.run(std::move(x)); }
 
   [[nodiscard]] const Layers& layers() const { return layers_; }
 
 private:
   Layers layers_;
-  std::vector<Layers::Block> blocks_;
+  VisionTransformerBlocks blocks_;
 };
 
 } // namespace d2c
