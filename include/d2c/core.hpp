@@ -58,10 +58,12 @@
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/mocov3.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/sentence_t5.hpp>
 #include <d2c/encoders/siglip.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/with_class_token.hpp>
+#include <d2c/encoders/with_positions.hpp>
 #include <d2c/evaluate/copies.hpp>
 #include <d2c/evaluate/density_coverage.hpp>
 #include <d2c/evaluate/evaluator.hpp>

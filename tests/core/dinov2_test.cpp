@@ -13,6 +13,7 @@
 #include <d2c/encoders/dinov2.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/with_class_token.hpp>
+#include <d2c/encoders/with_positions.hpp>
 #include <d2c/models/named_shape.hpp>
 
 namespace {
@@ -168,6 +169,12 @@ TEST_CASE("dinov2: types and files of the published sizes") {
   STATIC_REQUIRE((Large::tokens == 1024 && Large::width == 1024 && Large::grid == 32));
   CHECK(Large::name == "OnGrid<DINOv2L, 32>");
   CHECK(WithClassToken<Large>::name == "WithClassToken<OnGrid<DINOv2L, 32>>");
+  using Plain = WithPositions<Large, PositionRule::plain>;
+  STATIC_REQUIRE(VisionEncoderPolicy<Plain> && Plain::grid == 32);
+  STATIC_REQUIRE(Plain::position_rule == PositionRule::plain);
+  STATIC_REQUIRE(DINOv2::position_rule == PositionRule::antialiased);
+  STATIC_REQUIRE(OnGrid<Plain, 7>::position_rule == PositionRule::plain);
+  CHECK(Plain::name == "WithPositions<OnGrid<DINOv2L, 32>, plain>");
   CHECK(dinov2_file(DINOv2::shape) == "dinov2_vitb14_pretrain.pth");
   CHECK(dinov2_file(DINOv2gRegisters::shape) == "dinov2_vitg14_reg4_pretrain.pth");
   // 86 million parameters over 257 tokens, and attention.

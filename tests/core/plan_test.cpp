@@ -48,6 +48,7 @@ TEST_CASE("plan: frozen networks are counted from their types") {
   CHECK(network_cost(MiniLM{}).parameters == 22'713'728 - 512 - 384 * 385);
   CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
   CHECK(network_cost(MAE{}).parameters == 303'301'632);
+  CHECK(network_cost(WithPositions<MAE, PositionRule::plain>{}).parameters == 303'301'632);
   CHECK(network_cost(MAE{}).file == "mae_pretrain_vit_large.pth");
   CHECK(network_cost(MoCoV3{}).parameters == 85'798'656);
   // Without the projections; of the text tower what Stable Diffusion publishes.

@@ -189,9 +189,12 @@ def main(folder):
                 ours.embeddings.position_embeddings, 16)
             store(f"{case}.repa", ours(tensors["repa.224"]).last_hidden_state, registers)
             if case == "small":
+                ours.embeddings.interpolate_pos_encoding = kept
+                store(f"{case}.plain", ours(tensors["repa.224"]).last_hidden_state, registers)
                 ours.embeddings.interpolate_pos_encoding = partial(authors_positions,
                                                                    ours.embeddings)
                 store(f"{case}.authors", ours(wide).last_hidden_state, registers)
+                store(f"{case}.offset", ours(tensors["repa.224"]).last_hidden_state, registers)
                 ours.embeddings.interpolate_pos_encoding = kept
                 store(f"{case}.whole", ours(whole).last_hidden_state, registers)
 

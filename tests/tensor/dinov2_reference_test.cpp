@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <catch.hpp>
+#include <nlohmann/json.hpp>
 #include <scratch_folder.hpp>
 #include <stage_bench.hpp>
 
@@ -21,6 +22,7 @@
 #include <d2c/encoders/dinov2_encoder.hpp>
 #include <d2c/encoders/dinov2_network.hpp>
 #include <d2c/encoders/with_class_token_encoder.hpp>
+#include <d2c/encoders/with_positions.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/named_shape.hpp>
 #include <d2c/select/subset_file.hpp>
@@ -180,6 +182,20 @@ TEST_CASE("dinov2 reference: the attaching stage stores REPA's patch tokens and 
   const Tensor tokens =
       make_encoder(OnGrid<Shallow, 7>{}, config, at::kCPU)->patch_tokens(expected("grey"));
   CHECK(relative(tokens, expected("small.timm.98.patches")) < 1e-4);
+
+  // Another rule for the positions is another type, and the manifest says which.
+  using Plain = WithPositions<Shallow, PositionRule::plain>;
+  run_stage(Attacher<WithClassToken<Plain>>{}, bench.context);
+  const PackFile plain{bench.context.out};
+  CHECK(relative(plain.tensor("visual_tokens"), expected("small.plain.patches")) < 1e-4);
+  CHECK(relative(plain.tensor("class_tokens"), expected("small.plain.class")) < 1e-4);
+  CHECK(relative(expected("small.plain.patches"), expected("small.repa.patches")) > 1e-2);
+  std::ifstream manifest{bench.context.out / "manifest.json"};
+  CHECK(nlohmann::json::parse(manifest)["vision_encoder"]["name"] ==
+        "WithClassToken<WithPositions<Shallow, plain>>");
+  CHECK(relative(make_encoder(WithPositions<Shallow, PositionRule::offset>{}, config, at::kCPU)
+                     ->patch_tokens(expected("images")),
+                 expected("small.offset.patches")) < 1e-4);
 
   AttachConfig elsewhere;
   elsewhere.vision_weights = "/nonexistent/w.pth";

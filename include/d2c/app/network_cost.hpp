@@ -27,6 +27,7 @@
 #include <d2c/encoders/minilm_tensors.hpp>
 #include <d2c/encoders/mocov3.hpp>
 #include <d2c/encoders/mocov3_tensors.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/sentence_t5.hpp>
 #include <d2c/encoders/siglip_tensors.hpp>
 #include <d2c/encoders/t5.hpp>
@@ -258,14 +259,14 @@ inline NetworkCost vision_transformer_cost(std::string file, const VisionTransfo
 } // namespace detail
 
 /// Per image.
-template <VisionTransformerShape Shape, int Grid>
-NetworkCost network_cost(const MAEFacts<Shape, Grid>&) {
+template <VisionTransformerShape Shape, int Grid, PositionRule Positions>
+NetworkCost network_cost(const MAEFacts<Shape, Grid, Positions>&) {
   return detail::vision_transformer_cost("mae_pretrain_vit_large.pth", Shape, Grid * Grid);
 }
 
 /// Per image.
-template <VisionTransformerShape Shape, int Grid>
-NetworkCost network_cost(const MoCoV3Facts<Shape, Grid>&) {
+template <VisionTransformerShape Shape, int Grid, PositionRule Positions>
+NetworkCost network_cost(const MoCoV3Facts<Shape, Grid, Positions>&) {
   return detail::vision_transformer_cost(mocov3_file(Shape), Shape, Grid * Grid);
 }
 

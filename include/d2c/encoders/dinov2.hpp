@@ -8,6 +8,7 @@
 #include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/position_rule.hpp>
 
 namespace d2c {
 
@@ -16,7 +17,7 @@ class DINOv2Network;
 /// What the types below share: Grid x Grid patch tokens of images resized to 14 * Grid pixels. 16
 /// is REPA's grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
 /// WithClassToken alone.
-template <DINOv2Shape Shape, int Grid = 16>
+template <DINOv2Shape Shape, int Grid = 16, PositionRule Positions = PositionRule::antialiased>
 struct DINOv2Facts {
   static_assert(Shape.heads() > 0 && Shape.width % DINOv2Shape::head_width == 0,
                 "heads of 64 fill the width");
@@ -24,9 +25,12 @@ struct DINOv2Facts {
   using role = roles::vision_encoder;
   using network = DINOv2Network;
   template <int Other>
-  using on_grid = DINOv2Facts<Shape, Other>;
+  using on_grid = DINOv2Facts<Shape, Other, Positions>;
+  template <PositionRule Other>
+  using with_positions = DINOv2Facts<Shape, Grid, Other>;
   static constexpr DINOv2Shape shape = Shape;
   static constexpr int grid = Grid;
+  static constexpr PositionRule position_rule = Positions;
   static constexpr int tokens = Grid * Grid;
   static constexpr int width = Shape.width;
   static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;

@@ -11,13 +11,14 @@
 #include <d2c/encoders/dinov3_network.hpp>
 #include <d2c/encoders/dinov3_tensors.hpp>
 #include <d2c/encoders/make_grid_encoder.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
 
 D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_grid_encoder<DINOv3Network>(
-    const DINOv3Shape&, std::int64_t, const AttachConfig&, at::Device))
+    const DINOv3Shape&, std::int64_t, PositionRule, const AttachConfig&, at::Device))
 D2C_COMPILED_ONCE(void check_grid_encoder<DINOv3Network>(const DINOv3Shape&, const AttachConfig&,
                                                          Problems&))
 

@@ -4,16 +4,10 @@
 #include <cstdint>
 
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
-
-/// How learned positions become those of another grid; each differs from the others by far more
-/// than rounding. All are bicubic in float32.
-/// `antialiased`: widened when shrinking, a = -1/2 (timm, REPA for all its encoders, and DINOv2's
-/// authors with registers). `plain`: a = -3/4 at the asked size (transformers). `offset`: the same
-/// with the scale (size + 0.1) / side (DINOv2's authors without registers).
-enum class PositionRule { antialiased, plain, offset };
 
 /// The positions [1, rows * columns, D] of a grid from those of a square one [1, side^2, D], rows
 /// first and without a class token; the learned ones where the grid is theirs.

@@ -9,6 +9,7 @@
 #include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/mae_tensors.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/position_rule.hpp>
 
 namespace d2c {
 
@@ -16,7 +17,8 @@ class MAENetwork;
 
 /// Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's grid for images of 256
 /// pixels. The class token is attached by WithClassToken alone.
-template <VisionTransformerShape Shape, int Grid = 16>
+template <VisionTransformerShape Shape, int Grid = 16,
+          PositionRule Positions = PositionRule::antialiased>
 struct MAEFacts {
   static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
                 "the heads share the width evenly");
@@ -24,9 +26,12 @@ struct MAEFacts {
   using role = roles::vision_encoder;
   using network = MAENetwork;
   template <int Other>
-  using on_grid = MAEFacts<Shape, Other>;
+  using on_grid = MAEFacts<Shape, Other, Positions>;
+  template <PositionRule Other>
+  using with_positions = MAEFacts<Shape, Grid, Other>;
   static constexpr VisionTransformerShape shape = Shape;
   static constexpr int grid = Grid;
+  static constexpr PositionRule position_rule = Positions;
   static constexpr int tokens = Grid * Grid;
   static constexpr int width = Shape.width;
   static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;

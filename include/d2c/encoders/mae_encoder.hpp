@@ -10,6 +10,7 @@
 #include <d2c/encoders/mae.hpp>
 #include <d2c/encoders/mae_network.hpp>
 #include <d2c/encoders/make_grid_encoder.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/vision_transformer_tensors.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -17,7 +18,7 @@
 namespace d2c {
 
 D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_grid_encoder<MAENetwork>(
-    const VisionTransformerShape&, std::int64_t, const AttachConfig&, at::Device))
+    const VisionTransformerShape&, std::int64_t, PositionRule, const AttachConfig&, at::Device))
 D2C_COMPILED_ONCE(void check_grid_encoder<MAENetwork>(const VisionTransformerShape&,
                                                       const AttachConfig&, Problems&))
 

@@ -12,6 +12,7 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/grid_encoder.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -30,15 +31,15 @@ concept GridFacts = requires {
 /// package carries these weights) or holds another network.
 template <class Network>
 std::unique_ptr<VisionEncoder> make_grid_encoder(const typename Network::Shape& shape,
-                                                 std::int64_t grid, const AttachConfig& config,
-                                                 at::Device device) {
+                                                 std::int64_t grid, PositionRule rule,
+                                                 const AttachConfig& config, at::Device device) {
   const std::string problem =
       configured_file_problem(config.vision_weights, Network::expected_file(shape));
   if (!problem.empty()) {
     throw InputError("attach.vision_weights: " + problem);
   }
   return std::make_unique<GridEncoder<Network>>(WeightsFile{config.vision_weights}, shape, grid,
-                                                device);
+                                                rule, device);
 }
 
 /// Adds a problem if the file is missing, a shard of it is, or it holds another network; reads
@@ -60,7 +61,14 @@ void check_grid_encoder(const typename Network::Shape& shape, const AttachConfig
 template <GridFacts Tag>
 std::unique_ptr<VisionEncoder> make_encoder(const Tag&, const AttachConfig& config,
                                             at::Device device) {
-  return make_grid_encoder<typename Tag::network>(Tag::shape, Tag::grid, config, device);
+  constexpr PositionRule rule = [] {
+    if constexpr (requires { Tag::position_rule; }) {
+      return Tag::position_rule;
+    } else {
+      return PositionRule::antialiased; // nobody asks for it
+    }
+  }();
+  return make_grid_encoder<typename Tag::network>(Tag::shape, Tag::grid, rule, config, device);
 }
 
 /// The problems of a tag's file.

@@ -8,6 +8,7 @@
 #include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/mocov3_tensors.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/position_rule.hpp>
 
 namespace d2c {
 
@@ -15,7 +16,8 @@ class MoCoV3Network;
 
 /// What the types below share: Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's
 /// grid for images of 256 pixels. The class token is attached by WithClassToken alone.
-template <VisionTransformerShape Shape, int Grid = 16>
+template <VisionTransformerShape Shape, int Grid = 16,
+          PositionRule Positions = PositionRule::antialiased>
 struct MoCoV3Facts {
   static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
                 "the heads share the width evenly");
@@ -23,9 +25,12 @@ struct MoCoV3Facts {
   using role = roles::vision_encoder;
   using network = MoCoV3Network;
   template <int Other>
-  using on_grid = MoCoV3Facts<Shape, Other>;
+  using on_grid = MoCoV3Facts<Shape, Other, Positions>;
+  template <PositionRule Other>
+  using with_positions = MoCoV3Facts<Shape, Grid, Other>;
   static constexpr VisionTransformerShape shape = Shape;
   static constexpr int grid = Grid;
+  static constexpr PositionRule position_rule = Positions;
   static constexpr int tokens = Grid * Grid;
   static constexpr int width = Shape.width;
   static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;

@@ -7,6 +7,7 @@
 #include <d2c/core/roles.hpp>
 #include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/siglip_tensors.hpp>
 
 namespace d2c {
@@ -16,7 +17,8 @@ class SigLIPNetwork;
 /// What the types below share: Grid x Grid patch tokens of images resized to patch * Grid pixels,
 /// the grid of the learned positions unless OnGrid names another. The class token, that of the
 /// pooling head, is attached by WithClassToken alone.
-template <SigLIPShape Shape, int Grid = Shape.positions>
+template <SigLIPShape Shape, int Grid = Shape.positions,
+          PositionRule Positions = PositionRule::antialiased>
 struct SigLIPFacts {
   static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
                 "the heads share the width evenly");
@@ -24,9 +26,12 @@ struct SigLIPFacts {
   using role = roles::vision_encoder;
   using network = SigLIPNetwork;
   template <int Other>
-  using on_grid = SigLIPFacts<Shape, Other>;
+  using on_grid = SigLIPFacts<Shape, Other, Positions>;
+  template <PositionRule Other>
+  using with_positions = SigLIPFacts<Shape, Grid, Other>;
   static constexpr SigLIPShape shape = Shape;
   static constexpr int grid = Grid;
+  static constexpr PositionRule position_rule = Positions;
   static constexpr int tokens = Grid * Grid;
   static constexpr int width = Shape.width;
   static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;

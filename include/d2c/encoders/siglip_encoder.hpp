@@ -8,6 +8,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/make_grid_encoder.hpp>
+#include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/siglip.hpp>
 #include <d2c/encoders/siglip_network.hpp>
 #include <d2c/encoders/siglip_tensors.hpp>
@@ -17,7 +18,7 @@
 namespace d2c {
 
 D2C_COMPILED_ONCE(std::unique_ptr<VisionEncoder> make_grid_encoder<SigLIPNetwork>(
-    const SigLIPShape&, std::int64_t, const AttachConfig&, at::Device))
+    const SigLIPShape&, std::int64_t, PositionRule, const AttachConfig&, at::Device))
 D2C_COMPILED_ONCE(void check_grid_encoder<SigLIPNetwork>(const SigLIPShape&, const AttachConfig&,
                                                          Problems&))
 
