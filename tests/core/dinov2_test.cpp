@@ -66,6 +66,7 @@ TEST_CASE("dinov2: tensors and parameters of every size are those of the publish
   CHECK(total(with_registers(S)) == Total{176, 22'058'112});
   CHECK(total(with_registers(B)) == Total{176, 86'583'552});
   CHECK(total(with_registers(L)) == Total{344, 304'372'736});
+  CHECK(total(with_registers(g)) == Total{568, 1'136'486'912});
   CHECK(g.hidden() == 4096);
   CHECK((S.heads() == 6 && B.heads() == 12 && L.heads() == 16 && g.heads() == 24));
 }

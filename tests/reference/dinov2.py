@@ -21,6 +21,7 @@ CASES = {  # width, blocks, registers, SwiGLU
     "small": (384, 2, 0, False),
     "registers": (384, 2, 4, False),
     "swiglu": (192, 3, 0, True),
+    "both": (192, 2, 4, True),
 }
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

@@ -75,9 +75,11 @@ struct Case {
 };
 
 const std::vector<Case>& cases() {
-  static const std::vector<Case> list = {{"small", {.width = 384, .depth = 2}},
-                                         {"registers", {.width = 384, .depth = 2, .registers = 4}},
-                                         {"swiglu", {.width = 192, .depth = 3, .swiglu = true}}};
+  static const std::vector<Case> list = {
+      {"small", {.width = 384, .depth = 2}},
+      {"registers", {.width = 384, .depth = 2, .registers = 4}},
+      {"swiglu", {.width = 192, .depth = 3, .swiglu = true}},
+      {"both", {.width = 192, .depth = 2, .registers = 4, .swiglu = true}}};
   return list;
 }
 
