@@ -77,6 +77,7 @@ TEST_CASE("siglip: names of one block, by hand") {
                                           "head.mlp.fc2.weight",
                                           "head.mlp.fc2.bias"});
   CHECK(siglip_names_of({"embeddings.position_embedding.weight"}).prefix.empty());
+  CHECK(siglip_names_of({"pos_embed"}).layout == CLIPLayout::timm);
 }
 
 TEST_CASE("siglip: types of the published sizes") {

@@ -1,5 +1,5 @@
-// Oracle: transformers' SiglipModel on seeded weights, run by tests/reference/siglip.py, which also
-// writes the weights in the published form.
+// Oracles: transformers' SiglipModel and timm's tower on seeded weights, run by
+// tests/reference/siglip.py, which also writes the weights in the published forms.
 
 #include <cstdint>
 #include <cstdlib>
@@ -72,11 +72,14 @@ void compare(const SigLIPNetwork::Output& found, const std::string& name) {
 } // namespace
 
 TEST_CASE("siglip reference: tokens of each file, size and position rule agree") {
-  for (const char* file : {"whole/model.safetensors", "tower/model.safetensors"}) {
+  for (const char* file :
+       {"whole/model.safetensors", "tower/model.safetensors", "timm.safetensors"}) {
     INFO(file);
     const SigLIPNetwork network{WeightsFile{folder() / file}, tiny_shape};
     compare(network.forward(expected("input.224")), "224");
     compare(network.forward(expected("input.wide")), "wide");
+    compare(network.forward(expected("input.224")), "timm.224");
+    compare(network.forward(expected("input.wide")), "timm.wide");
     compare(network.forward(expected("input.wide"), PositionRule::plain), "plain");
     compare(network.forward(expected("input.98")), "98");
     CHECK(relative(network.prepare(expected("images"), 16), expected("input.224")) < 1e-5);
@@ -132,15 +135,19 @@ TEST_CASE("siglip: each missing, unexpected and mis-shaped tensor stands in one 
   CHECK_THROWS_AS((SigLIPNetwork{WeightsFile{file}, tiny_shape}), InputError);
 }
 
-TEST_CASE("siglip reference: names and shapes of transformers' so400m/14 are those expected here") {
-  const auto published = nlohmann::json::parse(reference().metadata().at("published"))
-                             .get<std::map<std::string, std::vector<std::int64_t>>>();
-  std::map<std::string, std::vector<std::int64_t>> ours;
-  for (const NamedShape& tensor :
-       siglip_tensors(siglip_shapes::So400m14, {{CLIPLayout::transformers, ""}})) {
-    if (tensor.needed) {
-      ours.emplace(tensor.name, tensor.shape);
+TEST_CASE("siglip reference: names and shapes of the published so400m/14 are those expected here") {
+  const std::map<std::string, CLIPLayout> layouts = {{"published", CLIPLayout::transformers},
+                                                     {"timm", CLIPLayout::timm}};
+  for (const auto& [library, layout] : layouts) {
+    INFO(library);
+    const auto published = nlohmann::json::parse(reference().metadata().at(library))
+                               .get<std::map<std::string, std::vector<std::int64_t>>>();
+    std::map<std::string, std::vector<std::int64_t>> ours;
+    for (const NamedShape& tensor : siglip_tensors(siglip_shapes::So400m14, {{layout, ""}})) {
+      if (tensor.needed) {
+        ours.emplace(tensor.name, tensor.shape);
+      }
     }
+    CHECK(ours == published);
   }
-  CHECK(ours == published);
 }

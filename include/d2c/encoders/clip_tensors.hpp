@@ -60,8 +60,9 @@ inline constexpr CLIPTextShape text_L{768, 12, 12, 49408, 768, true};
 inline constexpr CLIPTextShape text_H{1024, 24, 16, 49408, 1024, false};
 } // namespace clip_shapes
 
-/// Whose names a file uses: the authors' (OpenCLIP's are the same) or transformers'.
-enum class CLIPLayout { openai, transformers };
+/// Whose names a file uses: the authors' (OpenCLIP's are the same), transformers' or, of SigLIP's
+/// towers alone, timm's.
+enum class CLIPLayout { openai, transformers, timm };
 
 /// The names of one linear map or norm.
 struct CLIPAffine {
@@ -77,7 +78,7 @@ struct CLIPBlockNames {
 
   /// The norm before the attention (`branch` 1) or before the feed-forward (2).
   [[nodiscard]] CLIPAffine norm(int index, int branch) const {
-    return affine(block(index) + of("ln_", "layer_norm") + std::to_string(branch));
+    return affine(block(index) + of("ln_", "layer_norm", "norm") + std::to_string(branch));
   }
 
   /// Query, key and value: one matrix, or three where the layout keeps its rows apart.
@@ -85,19 +86,22 @@ struct CLIPBlockNames {
     if (layout == CLIPLayout::openai) {
       return {{block(index) + "attn.in_proj_weight", block(index) + "attn.in_proj_bias"}};
     }
+    if (layout == CLIPLayout::timm) {
+      return {affine(block(index) + "attn.qkv")};
+    }
     const std::string attention = block(index) + "self_attn.";
     return {affine(attention + "q_proj"), affine(attention + "k_proj"),
             affine(attention + "v_proj")};
   }
 
   [[nodiscard]] CLIPAffine attention_output(int index) const {
-    return affine(block(index) + of("attn.", "self_attn.") + "out_proj");
+    return affine(block(index) + of("attn.out_proj", "self_attn.out_proj", "attn.proj"));
   }
 
   /// The first (1) or the second (2) matrix of the feed-forward.
   [[nodiscard]] CLIPAffine feed_forward(int index, int which) const {
-    return affine(block(index) +
-                  (which == 1 ? of("mlp.c_fc", "mlp.fc1") : of("mlp.c_proj", "mlp.fc2")));
+    return affine(block(index) + (which == 1 ? of("mlp.c_fc", "mlp.fc1", "mlp.fc1")
+                                             : of("mlp.c_proj", "mlp.fc2", "mlp.fc2")));
   }
 
   [[nodiscard]] static CLIPAffine affine(const std::string& name) {
@@ -105,13 +109,17 @@ struct CLIPBlockNames {
   }
 
 protected:
-  [[nodiscard]] std::string of(const char* openai, const char* transformers) const {
-    return layout == CLIPLayout::openai ? openai : transformers;
+  [[nodiscard]] std::string of(const char* openai, const char* transformers,
+                               const char* timm = "") const {
+    return layout == CLIPLayout::openai         ? openai
+           : layout == CLIPLayout::transformers ? transformers
+                                                : timm;
   }
 
 private:
   [[nodiscard]] std::string block(int index) const {
-    return prefix + of("transformer.resblocks.", "encoder.layers.") + std::to_string(index) + ".";
+    return prefix + of("transformer.resblocks.", "encoder.layers.", "blocks.") +
+           std::to_string(index) + ".";
   }
 };
 

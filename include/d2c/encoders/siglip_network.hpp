@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <d2c/encoders/check_patch_input.hpp>
 #include <d2c/encoders/clip_tower.hpp>
@@ -20,7 +21,8 @@ namespace d2c {
 inline constexpr ColourNormalisation siglip_colours{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}};
 
 /// A vision tower of SigLIP (Zhai et al. 2023) in float32: pre-norm blocks, tanh GELU, eps 1e-6,
-/// and the head that pools the patches. Follows transformers' SiglipVisionModel.
+/// and the head that pools the patches. Follows transformers' SiglipVisionModel; timm takes the
+/// exact GELU, with which these networks were not trained.
 class SigLIPNetwork {
 public:
   using Shape = SigLIPShape;
@@ -52,7 +54,7 @@ public:
 
   /// What `[attach] vision_weights` should name.
   static std::string expected_file(const Shape& /*shape*/) {
-    return "a file with the SigLIP weights (transformers' model.safetensors)";
+    return "a file with the SigLIP weights (transformers' model.safetensors, or timm's)";
   }
 
   /// The tokens of an input [n, 3, H, W] float32 from prepare() or normalised otherwise, H and W
@@ -89,14 +91,19 @@ private:
         tower_{file, names, shape.depth, Layers{shape.heads, 1e-6, Layers::Activation::gelu_tanh},
                device},
         patches_{CLIPTower::read(file, names.patches(), device)},
-        positions_{CLIPTower::read(file, names.positions(), device).unsqueeze(0)},
+        positions_{CLIPTower::read(file, names.positions(), device).view({1, -1, shape.width})},
         last_norm_{CLIPTower::read(file, names.last_norm(), device)},
         head_norm_{CLIPTower::read(file, names.head_norm(), device)} {
     const Tensor probe = CLIPTower::read(file, names.probe(), device).view({1, shape.width});
-    const auto qkv = CLIPTower::read(file, names.head_qkv(), device);
-    const auto weights = qkv.weight.chunk(3);
-    const auto biases = qkv.bias.chunk(3);
     const c10::NoGradGuard no_grad;
+    std::vector<Tensor> rows;
+    std::vector<Tensor> shifts;
+    for (const CLIPAffine& part : names.head_qkv()) {
+      rows.push_back(CLIPTower::read(file, part.weight, device));
+      shifts.push_back(CLIPTower::read(file, part.bias, device));
+    }
+    const auto weights = Layers::stacked(rows).chunk(3);
+    const auto biases = Layers::stacked(shifts).chunk(3);
     query_ = at::linear(probe, weights[0], biases[0]);
     key_ = {weights[1], biases[1]};
     value_ = {weights[2], biases[2]};

@@ -42,34 +42,48 @@ inline constexpr SigLIPShape L16{1024, 24, 16, 4096, 16, 16};
 inline constexpr SigLIPShape So400m14{1152, 27, 16, 4304, 14, 16};
 } // namespace siglip_shapes
 
-/// Where the parts of a tower lie in a file of transformers, all names behind `prefix`.
+/// Where the parts of a tower lie in a file of transformers or timm, all names behind `prefix`.
 struct SigLIPNames : CLIPBlockNames {
-  [[nodiscard]] CLIPAffine patches() const { return affine(prefix + "embeddings.patch_embedding"); }
-
-  [[nodiscard]] std::string positions() const {
-    return prefix + "embeddings.position_embedding.weight";
+  [[nodiscard]] CLIPAffine patches() const {
+    return part("embeddings.patch_embedding", "patch_embed.proj");
   }
 
-  /// Numbers that older files keep; they say nothing.
+  [[nodiscard]] std::string positions() const {
+    return prefix + of("", "embeddings.position_embedding.weight", "pos_embed");
+  }
+
+  /// Numbers that older files of transformers keep; they say nothing.
   [[nodiscard]] std::string position_ids() const { return prefix + "embeddings.position_ids"; }
 
-  [[nodiscard]] CLIPAffine last_norm() const { return affine(prefix + "post_layernorm"); }
+  [[nodiscard]] CLIPAffine last_norm() const { return part("post_layernorm", "norm"); }
 
   /// The query of the head, its attention and its feed-forward.
-  [[nodiscard]] std::string probe() const { return prefix + "head.probe"; }
+  [[nodiscard]] std::string probe() const {
+    return prefix + of("", "head.probe", "attn_pool.latent");
+  }
 
-  [[nodiscard]] CLIPAffine head_qkv() const {
-    return {prefix + "head.attention.in_proj_weight", prefix + "head.attention.in_proj_bias"};
+  /// Query, key and value of the head: one matrix, or two where the layout keeps the query apart.
+  [[nodiscard]] std::vector<CLIPAffine> head_qkv() const {
+    if (layout == CLIPLayout::timm) {
+      return {affine(prefix + "attn_pool.q"), affine(prefix + "attn_pool.kv")};
+    }
+    return {{prefix + "head.attention.in_proj_weight", prefix + "head.attention.in_proj_bias"}};
   }
 
   [[nodiscard]] CLIPAffine head_output() const {
-    return affine(prefix + "head.attention.out_proj");
+    return part("head.attention.out_proj", "attn_pool.proj");
   }
 
-  [[nodiscard]] CLIPAffine head_norm() const { return affine(prefix + "head.layernorm"); }
+  [[nodiscard]] CLIPAffine head_norm() const { return part("head.layernorm", "attn_pool.norm"); }
 
   [[nodiscard]] CLIPAffine head_feed_forward(int which) const {
-    return affine(prefix + "head.mlp.fc" + std::to_string(which));
+    return which == 1 ? part("head.mlp.fc1", "attn_pool.mlp.fc1")
+                      : part("head.mlp.fc2", "attn_pool.mlp.fc2");
+  }
+
+private:
+  [[nodiscard]] CLIPAffine part(const char* of_transformers, const char* of_timm) const {
+    return affine(prefix + of("", of_transformers, of_timm));
   }
 };
 
@@ -77,13 +91,22 @@ struct SigLIPNames : CLIPBlockNames {
 inline std::vector<NamedShape> siglip_tensors(const SigLIPShape& shape, const SigLIPNames& names) {
   const std::int64_t width = shape.width;
   const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
-  std::vector<NamedShape> list{{names.positions(), {places, width}},
-                               {names.position_ids(), {1, places}, false}};
+  std::vector<NamedShape> list;
+  if (names.layout == CLIPLayout::timm) {
+    list.push_back({names.positions(), {1, places, width}});
+  } else {
+    list.push_back({names.positions(), {places, width}});
+    list.push_back({names.position_ids(), {1, places}, false});
+  }
   append_tensors(list, names.patches(), {width, 3, shape.patch, shape.patch});
   append_block_tensors(list, names, shape.depth, width, shape.hidden);
   append_tensors(list, names.last_norm(), {width});
   list.push_back({names.probe(), {1, 1, width}});
-  append_tensors(list, names.head_qkv(), {3 * width, width});
+  const std::vector<CLIPAffine> qkv = names.head_qkv();
+  append_tensors(list, qkv.front(), {qkv.size() == 1 ? 3 * width : width, width});
+  if (qkv.size() == 2) {
+    append_tensors(list, qkv.back(), {2 * width, width});
+  }
   append_tensors(list, names.head_output(), {width, width});
   append_tensors(list, names.head_norm(), {width});
   append_tensors(list, names.head_feed_forward(1), {shape.hidden, width});
@@ -92,12 +115,15 @@ inline std::vector<NamedShape> siglip_tensors(const SigLIPShape& shape, const Si
 }
 
 /// Where the tower lies in a file with these tensors; names of nothing known count as those of a
-/// whole model, so that a wrong file is refused with their list.
+/// whole model of transformers, so that a wrong file is refused with their list.
 inline SigLIPNames siglip_names_of(const std::vector<std::string>& names) {
-  const SigLIPNames alone{{CLIPLayout::transformers, ""}};
-  return std::find(names.begin(), names.end(), alone.positions()) != names.end()
-             ? alone
-             : SigLIPNames{{CLIPLayout::transformers, "vision_model."}};
+  for (const CLIPLayout layout : {CLIPLayout::transformers, CLIPLayout::timm}) {
+    const SigLIPNames alone{{layout, ""}};
+    if (std::find(names.begin(), names.end(), alone.positions()) != names.end()) {
+      return alone;
+    }
+  }
+  return {{CLIPLayout::transformers, "vision_model."}};
 }
 
 } // namespace d2c
