@@ -167,6 +167,10 @@ TEST_CASE("mocov3: the misnumbered layers of the published L, by hand") {
 TEST_CASE("vision transformers: types of the published sizes") {
   STATIC_REQUIRE((VisionEncoderPolicy<MAE> && VisionEncoderPolicy<WithClassToken<MoCoV3S>>));
   STATIC_REQUIRE((MAE::tokens == 256 && MAE::width == 1024));
+  STATIC_REQUIRE((MAEB::width == 768 && MAEH::width == 1280 && MAEH::tokens == 256));
+  CHECK(mae_file(MAEB::shape) == "mae_pretrain_vit_base.pth");
+  CHECK(mae_file(MAE::shape) == "mae_pretrain_vit_large.pth");
+  CHECK(mae_file(MAEH::shape) == "mae_pretrain_vit_huge.pth");
   STATIC_REQUIRE((MoCoV3S::width == 384 && MoCoV3::width == 768 && MoCoV3L::width == 1024));
   STATIC_REQUIRE((OnGrid<MAE, 14>::tokens == 196 && OnGrid<MoCoV3L, 7>::width == 1024));
   CHECK(OnGrid<MAE, 14>::name == "OnGrid<MAE, 14>");

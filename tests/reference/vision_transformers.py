@@ -234,10 +234,12 @@ def main(folder):
                    folder / f"mocov3{ending}.pth.tar")
 
     # The published totals, without memory for the values.
-    for size, width, depth, heads in (("small", 384, 12, 12), ("base", 768, 12, 12),
-                                      ("large", 1024, 24, 16)):
+    for size, width, depth, heads, patch in (("small", 384, 12, 12, 16), ("base", 768, 12, 12, 16),
+                                             ("large", 1024, 24, 16, 16),
+                                             ("huge", 1280, 32, 16, 14)):
         with torch.device("meta"):
-            model = VisionTransformer(embed_dim=width, depth=depth, num_heads=heads, num_classes=0)
+            model = VisionTransformer(embed_dim=width, depth=depth, num_heads=heads,
+                                      patch_size=patch, num_classes=0)
         state = model.state_dict()
         tensors[f"total.{size}"] = torch.tensor([len(state), sum(v.numel() for v in state.values())])
     save_file({k: v.contiguous() for k, v in tensors.items()},

@@ -237,8 +237,11 @@ TEST_CASE("vision transformers: each missing, unexpected and mis-shaped tensor i
 }
 
 TEST_CASE("vision transformers reference: timm's totals of every published size") {
-  const std::map<std::string, VisionTransformerShape> sizes = {
-      {"small", MoCoV3S::shape}, {"base", MoCoV3::shape}, {"large", MAE::shape}};
+  const std::map<std::string, VisionTransformerShape> sizes = {{"small", MoCoV3S::shape},
+                                                               {"base", MAEB::shape},
+                                                               {"large", MAE::shape},
+                                                               {"huge", MAEH::shape}};
+  CHECK(MAEB::shape == MoCoV3::shape);
   for (const auto& [name, shape] : sizes) {
     std::int64_t tensors = 0;
     std::int64_t parameters = 0;

@@ -23,6 +23,7 @@
 #include <d2c/encoders/inception_v3.hpp>
 #include <d2c/encoders/inception_v3_tensors.hpp>
 #include <d2c/encoders/mae.hpp>
+#include <d2c/encoders/mae_tensors.hpp>
 #include <d2c/encoders/minilm.hpp>
 #include <d2c/encoders/minilm_tensors.hpp>
 #include <d2c/encoders/mocov3.hpp>
@@ -261,7 +262,7 @@ inline NetworkCost vision_transformer_cost(std::string file, const VisionTransfo
 /// Per image.
 template <VisionTransformerShape Shape, int Grid, PositionRule Positions>
 NetworkCost network_cost(const MAEFacts<Shape, Grid, Positions>&) {
-  return detail::vision_transformer_cost("mae_pretrain_vit_large.pth", Shape, Grid * Grid);
+  return detail::vision_transformer_cost(mae_file(Shape), Shape, Grid * Grid);
 }
 
 /// Per image.

@@ -1,6 +1,5 @@
 #pragma once
-/// The MAE vision encoder as a type: its facts. The network is
-/// encoders/mae_network.hpp.
+/// The MAE vision encoders as types: their facts. The network is encoders/mae_network.hpp.
 
 #include <string_view>
 
@@ -15,8 +14,8 @@ namespace d2c {
 
 class MAENetwork;
 
-/// Grid x Grid patch tokens of images of 16 * Grid pixels; 16 is REPA's grid for images of 256
-/// pixels. The class token is attached by WithClassToken alone.
+/// What the types below share: Grid x Grid patch tokens of images of patch * Grid pixels; 16 is
+/// REPA's grid for images of 256 pixels. The class token is attached by WithClassToken alone.
 template <VisionTransformerShape Shape, int Grid = 16,
           PositionRule Positions = PositionRule::antialiased>
 struct MAEFacts {
@@ -39,9 +38,19 @@ struct MAEFacts {
 };
 
 /// ViT-L/16 of the masked autoencoders (He et al. 2022): 16 x 16 patch tokens of width 1024.
-/// Attacher policy of role vision_encoder.
-struct MAE : MAEFacts<mae_shape_L> {
+/// Attacher policy of role vision_encoder, as are the other sizes.
+struct MAE : MAEFacts<mae_shapes::L> {
   static constexpr std::string_view name = "MAE";
+};
+
+/// ViT-B/16, width 768.
+struct MAEB : MAEFacts<mae_shapes::B> {
+  static constexpr std::string_view name = "MAEB";
+};
+
+/// ViT-H/14, width 1280: images of 224 pixels, as in its training.
+struct MAEH : MAEFacts<mae_shapes::H> {
+  static constexpr std::string_view name = "MAEH";
 };
 
 } // namespace d2c

@@ -25,9 +25,9 @@ public:
   }
 
   /// What `[attach] vision_weights` should name.
-  static std::string expected_file(const Shape& /*shape*/) {
-    return "a file with the MAE weights (mae_pretrain_vit_large.pth, or those of transformers or "
-           "timm as safetensors)";
+  static std::string expected_file(const Shape& shape) {
+    return "a file with the MAE weights (" + mae_file(shape) +
+           ", or those of transformers or timm as safetensors)";
   }
 
   /// REPA's tokens of an input [n, 3, H, W] from prepare(): patches of the last block, which REPA
