@@ -10,7 +10,8 @@
 
 namespace d2c {
 
-/// Empty paths mean the Python package that carries the file (encoders/weight_files.hpp).
+/// Empty paths mean the Python package that carries the file (encoders/weight_files.hpp), which
+/// MiniLM and EfficientNetLite0 have; of the other encoders the files must be named.
 struct AttachConfig {
   static constexpr std::string_view section = "attach";
   static constexpr std::array<std::string_view, 1> no_effect = {"batch"};

@@ -22,7 +22,7 @@ public:
   virtual ~VisionEncoder() = default;
 
   /// Patch tokens [n, N, V] float32 on the CPU, rows of the grid first, of images [n, C, H, W]
-  /// uint8 with C = 1 or 3. The encoder resizes and normalises as its training did.
+  /// uint8 with C = 1 or 3. The encoder resizes and normalises them; how is its own business.
   [[nodiscard]] virtual Tensor patch_tokens(const Tensor& images) const = 0;
 
   /// The same with the class token of each image. Asked of encoders whose tag states
