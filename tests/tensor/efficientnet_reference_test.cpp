@@ -6,10 +6,12 @@
 #include <string>
 
 #include <catch.hpp>
+#include <scratch_folder.hpp>
 
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/with_class_token_encoder.hpp>
 #include <d2c/io/tensor_io.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace {
@@ -31,7 +33,7 @@ std::string weights_file() {
 }
 
 const EfficientNetLite0Network& network() {
-  static const EfficientNetLite0Network made{read_weight_file(weights_file()), weights_file()};
+  static const EfficientNetLite0Network made{WeightsFile{weights_file()}};
   return made;
 }
 
@@ -107,15 +109,26 @@ TEST_CASE("efficientnet: features of an image do not depend on its batch") {
 
 TEST_CASE("efficientnet: wrong weights and wrong images are refused in one sentence") {
   using Catch::Matchers::Contains;
-  auto weights = read_weight_file(weights_file());
+  const d2c_test::ScratchFolder scratch;
+  const auto file = scratch / "w.safetensors";
+  auto weights = load_torch_checkpoint(weights_file());
   weights["_blocks.3._bn1.running_var"] = at::ones({5});
-  CHECK_THROWS_WITH((EfficientNetLite0Network{weights, "w.pth"}),
-                    Contains("w.pth") && Contains("_blocks.3._bn1.running_var") &&
-                        Contains("[144]") && Contains("[5]"));
   weights.erase("_fc.bias");
-  weights["_blocks.3._bn1.running_var"] = at::ones({144});
-  CHECK_THROWS_WITH((EfficientNetLite0Network{weights, "w.pth"}),
-                    Contains("_fc.bias") && Contains("none of that name"));
+  save_tensors(file, {weights.begin(), weights.end()});
+  const auto every = Contains("w.safetensors: expected the weights of EfficientNet-Lite0, found: "
+                              "missing _fc.bias [1000]; mis-shaped _blocks.3._bn1.running_var, "
+                              "expected [144], found [5]");
+  CHECK_THROWS_WITH(EfficientNetLite0Network{WeightsFile{file}}, every);
+  AttachConfig config;
+  config.vision_weights = file.string();
+  Problems problems;
+  check_encoder(EfficientNetLite0<7>{}, config, problems);
+  CHECK(problems.list().size() == 1);
+  CHECK_THAT(problems.text(), Contains("[attach] vision_weights: ") && every);
+  config.vision_weights = weights_file();
+  Problems none;
+  check_encoder(EfficientNetLite0<7>{}, config, none);
+  CHECK(none.empty());
   CHECK_THROWS_WITH(network().prepare(at::zeros({1, 2, 8, 8}, at::kByte), 64),
                     Contains("[1, 2, 8, 8]"));
   CHECK_THROWS_WITH(network().prepare(at::zeros({1, 3, 8, 8}), 64), Contains("Float"));

@@ -12,9 +12,9 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/efficientnet_lite0.hpp>
 #include <d2c/encoders/efficientnet_lite0_network.hpp>
-#include <d2c/encoders/read_weight_file.hpp>
 #include <d2c/encoders/vision_encoder.hpp>
 #include <d2c/encoders/weight_files.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -31,9 +31,7 @@ class EfficientNetLite0Encoder final : public VisionEncoder {
 public:
   EfficientNetLite0Encoder(const std::filesystem::path& weights, std::int64_t grid,
                            at::Device device)
-      : files_{weights},
-        network_{read_weight_file(weights), weights.string(), device},
-        grid_{grid} {}
+      : files_{weights}, network_{WeightsFile{weights}, device}, grid_{grid} {}
 
   [[nodiscard]] Tensor patch_tokens(const Tensor& images) const override {
     return network_.stride16(network_.prepare(images, 16 * grid_))
@@ -67,11 +65,19 @@ std::unique_ptr<VisionEncoder> make_encoder(EfficientNetLite0<Grid>, const Attac
       Grid, device);
 }
 
-/// Adds a problem if the weights are missing; reads nothing.
+/// Adds a problem if the weights are missing or those of another network; reads names and shapes
+/// alone.
 template <int Grid>
 void check_encoder(EfficientNetLite0<Grid>, const AttachConfig& config, Problems& problems) {
-  check_weight_file(efficientnet_lite0_weights("attach.vision_weights"), config.vision_weights,
-                    problems);
+  std::filesystem::path weights;
+  const bool found = problems.check("", [&] {
+    weights = find_weight_file(efficientnet_lite0_weights("attach.vision_weights"),
+                               config.vision_weights);
+  });
+  if (found) {
+    problems.check("[attach] vision_weights",
+                   [&] { EfficientNetLite0Network::require_fits(WeightsFile{weights}); });
+  }
 }
 
 } // namespace d2c

@@ -6,11 +6,13 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include <d2c/core/error.hpp>
+#include <d2c/models/named_shape.hpp>
+#include <d2c/models/tensor_differences.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -51,35 +53,70 @@ public:
     Tensor head;    ///< [n, 1280], mean over places after the head convolution
   };
 
-  /// `weights` under the names of the published file; `origin` is named in messages. Throws
-  /// InputError if a tensor is missing or has another shape.
-  EfficientNetLite0Network(const std::map<std::string, Tensor>& weights, const std::string& origin,
-                           at::Device device = at::kCPU) {
+  /// Reads the network from the published file, in any floating type. Throws the InputError of
+  /// require_fits.
+  explicit EfficientNetLite0Network(const WeightsFile& file, at::Device device = at::kCPU) {
     const c10::NoGradGuard no_grad;
-    const Source source{weights, origin, device};
-    stem_ = source.convolution("_conv_stem", "_bn0", {32, 3, 3, 3}, 2, 1, true);
+    require_fits(file);
+    const Source source{file, device};
+    stem_ = source.convolution("_conv_stem", "_bn0", 2, true);
     std::int64_t in = 32;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const InvertedResidual& shape = blocks[i];
       const std::string prefix = "_blocks." + std::to_string(i) + ".";
-      const std::int64_t middle = in * shape.expand;
       Block block;
       if (shape.expand != 1) {
-        block.expand = source.convolution(prefix + "_expand_conv", prefix + "_bn0",
-                                          {middle, in, 1, 1}, 1, 1, true);
+        block.expand = source.convolution(prefix + "_expand_conv", prefix + "_bn0", 1, true);
       }
       block.depthwise =
-          source.convolution(prefix + "_depthwise_conv", prefix + "_bn1",
-                             {middle, 1, shape.kernel, shape.kernel}, shape.stride, middle, true);
-      block.project = source.convolution(prefix + "_project_conv", prefix + "_bn2",
-                                         {shape.channels, middle, 1, 1}, 1, 1, false);
+          source.convolution(prefix + "_depthwise_conv", prefix + "_bn1", shape.stride, true);
+      block.depthwise.groups = in * shape.expand;
+      block.project = source.convolution(prefix + "_project_conv", prefix + "_bn2", 1, false);
       block.skip = shape.stride == 1 && in == shape.channels;
       blocks_.push_back(std::move(block));
       in = shape.channels;
     }
-    head_ = source.convolution("_conv_head", "_bn1", {1280, in, 1, 1}, 1, 1, true);
-    classifier_weight_ = source.tensor("_fc.weight", {1000, 1280});
-    classifier_bias_ = source.tensor("_fc.bias", {1000});
+    head_ = source.convolution("_conv_head", "_bn1", 1, true);
+    classifier_weight_ = source.tensor("_fc.weight");
+    classifier_bias_ = source.tensor("_fc.bias");
+  }
+
+  /// Throws one InputError that lists each tensor that is missing or has another shape; reads no
+  /// values. Others do not matter.
+  static void require_fits(const WeightsFile& file) {
+    TensorDifferences differences{file};
+    differences.expect(tensors());
+    differences.raise("the weights of EfficientNet-Lite0");
+  }
+
+  /// Every tensor that is read.
+  static std::vector<NamedShape> tensors() {
+    std::vector<NamedShape> list;
+    const auto convolution = [&](const std::string& name, const std::string& norm,
+                                 const std::vector<std::int64_t>& shape) {
+      list.push_back({name + ".weight", shape});
+      for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
+        list.push_back({norm + part, {shape.front()}});
+      }
+    };
+    convolution("_conv_stem", "_bn0", {32, 3, 3, 3});
+    std::int64_t in = 32;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const InvertedResidual& block = blocks[i];
+      const std::string prefix = "_blocks." + std::to_string(i) + ".";
+      const std::int64_t middle = in * block.expand;
+      if (block.expand != 1) {
+        convolution(prefix + "_expand_conv", prefix + "_bn0", {middle, in, 1, 1});
+      }
+      convolution(prefix + "_depthwise_conv", prefix + "_bn1",
+                  {middle, 1, block.kernel, block.kernel});
+      convolution(prefix + "_project_conv", prefix + "_bn2", {block.channels, middle, 1, 1});
+      in = block.channels;
+    }
+    convolution("_conv_head", "_bn1", {1280, in, 1, 1});
+    list.push_back({"_fc.weight", {1000, 1280}});
+    list.push_back({"_fc.bias", {1000}});
+    return list;
   }
 
   /// The network's input [n, 3, resolution, resolution] float32 from images [n, C, H, W] uint8, C =
@@ -140,36 +177,22 @@ private:
   };
 
   struct Source {
-    const std::map<std::string, Tensor>& weights;
-    const std::string& origin;
+    const WeightsFile& file;
     at::Device device;
 
-    [[nodiscard]] Tensor tensor(const std::string& name,
-                                const std::vector<std::int64_t>& shape) const {
-      const auto found = weights.find(name);
-      if (found == weights.end() || found->second.sizes() != at::IntArrayRef{shape}) {
-        throw InputError(origin + ": expected the tensor " + name + " of shape " +
-                         c10::str(at::IntArrayRef{shape}) + " (EfficientNet-Lite0), found " +
-                         (found == weights.end() ? std::string{"none of that name"}
-                                                 : "shape " + c10::str(found->second.sizes())));
-      }
-      return found->second.to(device, at::kFloat);
+    [[nodiscard]] Tensor tensor(const std::string& name) const {
+      return file.read(name).to(device, at::kFloat);
     }
 
     [[nodiscard]] Convolution convolution(const std::string& name, const std::string& norm,
-                                          const std::vector<std::int64_t>& shape,
-                                          std::int64_t stride, std::int64_t groups,
-                                          bool clamp) const {
+                                          std::int64_t stride, bool clamp) const {
       constexpr double eps = 1e-3;
-      const std::vector<std::int64_t> out = {shape[0]};
-      const Tensor scale =
-          tensor(norm + ".weight", out) / (tensor(norm + ".running_var", out) + eps).sqrt();
+      const Tensor scale = tensor(norm + ".weight") / (tensor(norm + ".running_var") + eps).sqrt();
       Convolution folded;
-      folded.weight = (tensor(name + ".weight", shape) * scale.view({-1, 1, 1, 1}))
+      folded.weight = (tensor(name + ".weight") * scale.view({-1, 1, 1, 1}))
                           .contiguous(at::MemoryFormat::ChannelsLast);
-      folded.bias = tensor(norm + ".bias", out) - tensor(norm + ".running_mean", out) * scale;
+      folded.bias = tensor(norm + ".bias") - tensor(norm + ".running_mean") * scale;
       folded.stride = stride;
-      folded.groups = groups;
       folded.clamp = clamp;
       return folded;
     }

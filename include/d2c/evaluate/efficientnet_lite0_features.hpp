@@ -10,10 +10,10 @@
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_network.hpp>
 #include <d2c/encoders/efficientnet_lite0_pool.hpp>
-#include <d2c/encoders/read_weight_file.hpp>
 #include <d2c/encoders/weight_files.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/evaluate/feature_extractor.hpp>
+#include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {
@@ -24,9 +24,7 @@ class EfficientNetLite0Features final : public FeatureExtractor {
 public:
   EfficientNetLite0Features(const std::filesystem::path& weights, std::int64_t resolution,
                             at::Device device)
-      : file_{weights},
-        network_{read_weight_file(weights), weights.string(), device},
-        resolution_{resolution} {}
+      : file_{weights}, network_{WeightsFile{weights}, device}, resolution_{resolution} {}
 
   [[nodiscard]] ImageFeatures extract(const Tensor& images) const override {
     const auto found = network_.features(network_.prepare(images, resolution_));
