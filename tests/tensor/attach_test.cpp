@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -122,6 +123,63 @@ std::unique_ptr<d2c::VisionEncoder> make_encoder(Brightest<Width>, const d2c::At
   return std::make_unique<BrightestEncoder<Width>>();
 }
 
+// Encoders that are right but for one thing.
+enum class Fault { sizes, dtype, not_finite, missing };
+
+template <Fault F>
+struct FaultyText : PromptLength {};
+
+template <Fault F>
+struct FaultyTextEncoder : PromptLengthEncoder {
+  d2c::EncodedText encode(const std::vector<std::string>& prompts) const override {
+    d2c::EncodedText text = PromptLengthEncoder::encode(prompts);
+    switch (F) {
+    case Fault::sizes:
+      text.tokens = at::cat({text.tokens, text.tokens.slice(1, 0, 1)}, 1);
+      break;
+    case Fault::dtype:
+      text.tokens = text.tokens.to(at::kDouble);
+      break;
+    case Fault::not_finite:
+      text.tokens[1][2][0] = std::numeric_limits<float>::infinity();
+      break;
+    case Fault::missing:
+      text.mask = Tensor{};
+      break;
+    }
+    return text;
+  }
+};
+
+template <Fault F>
+std::unique_ptr<d2c::TextEncoder> make_encoder(FaultyText<F>, const d2c::AttachConfig&,
+                                               at::Device) {
+  return std::make_unique<FaultyTextEncoder<F>>();
+}
+
+template <Fault F>
+struct FaultyVision : Brightest<1> {};
+
+template <Fault F>
+struct FaultyVisionEncoder : BrightestEncoder<1> {
+  Tensor patch_tokens(const Tensor& images) const override {
+    const Tensor tokens = HalvesEncoder::patch_tokens(images);
+    return F == Fault::dtype        ? tokens.to(at::kDouble)
+           : F == Fault::not_finite ? tokens / 0.0
+                                    : tokens;
+  }
+
+  d2c::VisualFeatures features(const Tensor& images) const override {
+    return {patch_tokens(images), Tensor{}};
+  }
+};
+
+template <Fault F>
+std::unique_ptr<d2c::VisionEncoder> make_encoder(FaultyVision<F>, const d2c::AttachConfig&,
+                                                 at::Device) {
+  return std::make_unique<FaultyVisionEncoder<F>>();
+}
+
 // Types without a function make_encoder.
 struct UnwrittenText {
   using role = d2c::roles::text_encoder;
@@ -148,6 +206,8 @@ namespace {
 using namespace d2c;
 using Catch::Matchers::Contains;
 using test_encoders::Brightest;
+using test_encoders::FaultyText;
+using test_encoders::FaultyVision;
 using test_encoders::Halves;
 using test_encoders::PromptLength;
 using test_encoders::UnwrittenText;
@@ -248,7 +308,8 @@ TEST_CASE("attach: class tokens are stored where the encoder attaches them, by h
   CHECK(manifest["vision_encoder"]["class_token"] == "own");
 
   CHECK_THROWS_WITH(run_stage(Attacher<WithClassToken<Brightest<3>>>{}, fixture.context),
-                    Contains("expected one class token of width 1") && Contains("[2, 3]"));
+                    Contains("attaching with WithClassToken<Brightest>: expected class tokens "
+                             "[2, 1] of float32 on the CPU, found [2, 3] of Float on cpu"));
   Problems problems;
   check_stage(Attacher<WithClassToken<UnwrittenVision>>{}, fixture.context, problems);
   CHECK_THAT(problems.text(), Contains("attaching with WithClassToken<UnwrittenVision>"));
@@ -327,8 +388,29 @@ TEST_CASE("attach: ids that the data set lacks, and wrong classes, are refused")
 TEST_CASE("attach: an encoder that breaks its own facts is a failure, and leaves no pack") {
   Fixture fixture;
   CHECK_THROWS_WITH(run_stage(Attacher<Halves<5>>{}, fixture.context),
-                    Contains("expected 5 tokens of width 1") && Contains("[2, 2, 1]"));
+                    Contains("attaching with Halves: expected patch tokens [2, 5, 1] of float32 "
+                             "on the CPU, found [2, 2, 1] of Float on cpu"));
   CHECK(std::filesystem::is_empty(fixture.context.out));
+  const auto refused = [&](const char* what, const auto& stage) {
+    INFO(what);
+    CHECK_THROWS_WITH(run_stage(stage, fixture.context), Contains(what));
+    CHECK_THROWS_AS(run_stage(stage, fixture.context), Failure);
+    CHECK(std::filesystem::is_empty(fixture.context.out));
+  };
+  using enum test_encoders::Fault;
+  refused("expected text tokens [2, 3, 2] of float32 on the CPU, found [2, 4, 2]",
+          Attacher<FaultyText<sizes>>{});
+  refused("expected text tokens [2, 3, 2] of float32 on the CPU, found [2, 3, 2] of Double",
+          Attacher<FaultyText<dtype>>{});
+  refused("expected text tokens that are finite, found others", Attacher<FaultyText<not_finite>>{});
+  refused("expected the mask of text tokens [2, 3] of float32 on the CPU, found none",
+          Attacher<FaultyText<missing>>{});
+  refused("expected patch tokens [2, 2, 1] of float32 on the CPU, found [2, 2, 1] of Double",
+          Attacher<FaultyVision<dtype>>{});
+  refused("expected patch tokens that are finite, found others",
+          Attacher<FaultyVision<not_finite>>{});
+  refused("expected class tokens [2, 1] of float32 on the CPU, found none",
+          Attacher<WithClassToken<FaultyVision<missing>>>{});
 }
 
 TEST_CASE("attach: encoders without a network say in one sentence what is missing") {

@@ -120,12 +120,32 @@ inline std::span<const std::byte> tensor_bytes(const Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
+/// Throws Failure, in the name of the encoder, unless it gave finite float32 of these sizes on the
+/// CPU: encoders may be anyone's, and what they give is written to the pack byte by byte.
+inline void require_features(std::string_view encoder, const std::string& what,
+                             const Tensor& tensor, at::IntArrayRef sizes) {
+  const std::string begin = "attaching with " + std::string(encoder) + ": expected " + what + " ";
+  if (!tensor.defined() || !tensor.is_cpu() || tensor.scalar_type() != at::kFloat ||
+      tensor.sizes() != sizes) {
+    throw Failure(begin + c10::str(sizes) + " of float32 on the CPU, found " +
+                  (tensor.defined()
+                       ? c10::str(tensor.sizes()) + " of " + c10::toString(tensor.scalar_type()) +
+                             " on " + tensor.device().str()
+                       : std::string("none")));
+  }
+  if (!at::isfinite(tensor).all().item<bool>()) {
+    throw Failure(begin + "that are finite, found others");
+  }
+}
+
 /// What an attaching stage does, without its types.
 struct AttachJob {
   std::function<std::unique_ptr<TextEncoder>()> text; ///< empty: nothing is attached
   std::function<std::unique_ptr<VisionEncoder>()> vision;
   std::string_view text_name;
   std::string_view vision_name;
+  std::int64_t text_tokens = 0;
+  std::int64_t text_width = 0;
   std::int64_t vision_tokens = 0;
   std::int64_t vision_width = 0;
   std::string_view class_token = {}; ///< what it is; empty: none is attached
@@ -154,6 +174,11 @@ void write_pack(const AttachJob& job, StageContext& context) {
     }
     const auto encoder = job.text(); // gone before the next one takes memory
     text = encoder->encode(prompts);
+    const auto classes = static_cast<std::int64_t>(prompts.size());
+    require_features(job.text_name, "text tokens", text.tokens,
+                     {classes, job.text_tokens, job.text_width});
+    require_features(job.text_name, "the mask of text tokens", text.mask,
+                     {classes, job.text_tokens});
     text.tokens = text.tokens.contiguous();
     text.mask = text.mask.contiguous();
     declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
@@ -208,23 +233,14 @@ void write_pack(const AttachJob& job, StageContext& context) {
         features.patch_tokens = vision->patch_tokens(image_tensor(images, batch));
       } else {
         features = vision->features(image_tensor(images, batch));
-        if (features.class_tokens.sizes() !=
-            at::IntArrayRef({static_cast<std::int64_t>(batch.size()), job.vision_width})) {
-          throw Failure("attaching with " + std::string(job.vision_name) +
-                        ": expected one class token of width " + std::to_string(job.vision_width) +
-                        " per image, found shape " + c10::str(features.class_tokens.sizes()));
-        }
+        require_features(job.vision_name, "class tokens", features.class_tokens,
+                         {static_cast<std::int64_t>(batch.size()), job.vision_width});
         class_tokens.push_back(features.class_tokens);
       }
-      const Tensor tokens = features.patch_tokens.contiguous();
-      if (tokens.sizes() != at::IntArrayRef({static_cast<std::int64_t>(batch.size()),
-                                             job.vision_tokens, job.vision_width})) {
-        throw Failure("attaching with " + std::string(job.vision_name) + ": expected " +
-                      std::to_string(job.vision_tokens) + " tokens of width " +
-                      std::to_string(job.vision_width) + " per image, found shape " +
-                      c10::str(tokens.sizes()));
-      }
-      writer.append(tensor_bytes(tokens));
+      require_features(
+          job.vision_name, "patch tokens", features.patch_tokens,
+          {static_cast<std::int64_t>(batch.size()), job.vision_tokens, job.vision_width});
+      writer.append(tensor_bytes(features.patch_tokens.contiguous()));
       context.progress.advance(static_cast<std::int64_t>(batch.size()));
     });
     context.progress.finish();
@@ -272,6 +288,8 @@ void run_stage(const Attacher<Policies...>&, StageContext& context) {
   job.vision = detail::encoder_maker<VisionEncoder, Vision>(config, device);
   if constexpr (!std::same_as<Text, NoPolicy>) {
     job.text_name = Text::name;
+    job.text_tokens = Text::tokens;
+    job.text_width = Text::width;
   }
   if constexpr (!std::same_as<Vision, NoPolicy>) {
     job.vision_name = Vision::name;
