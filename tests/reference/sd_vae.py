@@ -1,6 +1,7 @@
 """Oracle for the autoencoder of Stable Diffusion: diffusers' AutoencoderKL on seeded weights of
 reduced widths. Writes the network in the three published spellings (small.safetensors,
-small.deprecated.bin, small.ckpt, small.ldm.safetensors), sd_vae.safetensors with inputs and outputs,
+small.deprecated.bin, small.ckpt, small.ldm.safetensors) and one of the published size
+(full.safetensors), sd_vae.safetensors with inputs and outputs,
 names.json with the tensors of the published size in each spelling, and a latent cache in REPA's
 layout (vae-sd) into the folder given as the first argument."""
 
@@ -156,6 +157,21 @@ def main(folder):
             kind = "tiled" if tiled else "whole"
             tensors |= {f"{kind}.mean": found.mean, f"{kind}.logvar": found.logvar,
                         f"{kind}.decoded": vae.decode(large_latents).sample}
+        # Tiles of the published size, several both ways.
+        wide = AutoencoderKL(**config((32, 64, 96, 96), 256)).eval()
+        wide.load_state_dict(weights)
+        wide.use_tiling = True
+        tensors["wide"] = smooth(generator, 1, 3, 384, 512)
+        tensors["wide_latents"] = smooth(generator, 1, 4, 48, 64) * 2
+        tensors["wide.mean"] = wide.encode(tensors["wide"]).latent_dist.mean
+        tensors["wide.decoded"] = wide.decode(tensors["wide_latents"]).sample
+        # The published widths: one head of 512, norms of 4 to 16 channels a group.
+        full = AutoencoderKL(**config((128, 256, 512, 512), 256)).eval()
+        save_file(fill(full, generator), folder / "full.safetensors")
+        tensors["full"] = smooth(generator, 1, 3, 64, 64)
+        tensors["full_latents"] = smooth(generator, 1, 4, 8, 8) * 2
+        tensors["full.mean"] = full.encode(tensors["full"]).latent_dist.mean
+        tensors["full.decoded"] = full.decode(tensors["full_latents"]).sample
     save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "sd_vae.safetensors")
 
     # The published size, without memory for the values.

@@ -177,6 +177,16 @@ TEST_CASE("sd-vae reference: tiles blend as diffusers blends them") {
   CHECK_THROWS_WITH(read.decode(at::zeros({1, 3, 4, 4})), Contains("latents [n, 4, H, W]"));
 }
 
+TEST_CASE("sd-vae reference: the published widths, and tiles of the published size") {
+  const SDVaeNetwork full{WeightsFile{folder() / "full.safetensors"}, SDVae::shape};
+  CHECK(relative(full.encode(expected("full")).mean, expected("full.mean")) < 1e-4);
+  CHECK(relative(full.decode(expected("full_latents")), expected("full.decoded")) < 1e-4);
+
+  const SDVaeNetwork read = network();
+  CHECK(relative(read.encode(expected("wide"), 256).mean, expected("wide.mean")) < 1e-4);
+  CHECK(relative(read.decode(expected("wide_latents"), 256), expected("wide.decoded")) < 1e-4);
+}
+
 TEST_CASE("sd-vae reference: the codec encodes, samples and decodes") {
   const SDVaeCodec codec{folder() / files[0], Narrow::shape};
   const ImageSet images = three_images(Split::train);
@@ -215,7 +225,13 @@ TEST_CASE("sd-vae reference: the codec encodes, samples and decodes") {
   // Tiles of 32 pixels, also by the configuration.
   DataConfig tiles = with_weights();
   tiles.codec_tile = 32;
-  const Tensor tiled = make_codec(Latent<Narrow>{}, tiles, "cpu")->encode(images, all);
+  const auto in_tiles = make_codec(Latent<Narrow>{}, tiles, "cpu");
+  const Tensor tiled = in_tiles->encode(images, all);
+  const Tensor shown = in_tiles->decode(expected("latents"));
+  const Tensor by_network =
+      PixelsCodec{}.decode(network().decode(expected("latents") / SDVaeCodec::scale, 32));
+  CHECK((shown.to(at::kInt) - by_network.to(at::kInt)).abs().max().item<int>() <= 1);
+  CHECK((shown.to(at::kInt) - bytes.to(at::kInt)).abs().max().item<int>() > 4);
   CHECK(relative(tiled, latents) > 0.01);
   CHECK(relative(tiled, network().encode(expected("images"), 32).mean * 0.18215) < 1e-4);
 }
