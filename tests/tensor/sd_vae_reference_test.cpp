@@ -212,6 +212,7 @@ TEST_CASE("sd-vae reference: the codec encodes, samples and decodes") {
                   samples.index_select(0, at::tensor({2, 0}, at::kLong))));
   CHECK(at::equal(codec.encode(images, std::vector<std::int64_t>{1}), latents.slice(0, 1, 2)));
   CHECK(codec.encode(images, {}).sizes() == at::IntArrayRef({0, 4, 4, 6}));
+  CHECK(codec.moments(images, {}).sizes() == at::IntArrayRef({0, 8, 4, 6}));
 
   const Tensor bytes = codec.decode(expected("latents"));
   const Tensor wrong = (bytes.to(at::kInt) - expected("decoded.bytes").to(at::kInt)).abs();
@@ -220,6 +221,8 @@ TEST_CASE("sd-vae reference: the codec encodes, samples and decodes") {
   CHECK(wrong.to(at::kFloat).mean().item<double>() < 1e-3);
   CHECK(codec.decode(at::zeros({0, 4, 4, 6})).sizes() == at::IntArrayRef({0, 3, 32, 48}));
   CHECK_THROWS_AS(codec.decode(at::zeros({4, 4, 6})), InputError);
+  CHECK_THROWS_AS(codec.decode(at::zeros({1, 4, 0, 6})), InputError);
+  CHECK(codec.decode(at::zeros({0, 4, 0, 6})).sizes() == at::IntArrayRef({0, 3, 0, 48}));
   CHECK_THROWS_AS(codec.encode(images, std::vector<std::int64_t>{3}), Failure);
 
   // Tiles of 32 pixels, also by the configuration.
@@ -256,6 +259,15 @@ TEST_CASE("sd-vae reference: attach packs latents, training reads them, sampling
   CHECK(without->height(three_images(Split::train)) == 4);
   CHECK_THROWS_WITH(without->decode(at::zeros({1, 4, 4, 6})),
                     Contains("data.codec_weights: expected a file") && Contains("no path"));
+  DataConfig foreign;
+  foreign.codec_weights = (folder() / "full.safetensors").string();
+  bench.sections.set(foreign);
+  Problems unfit;
+  check_stage(NarrowSource{}, bench.context, unfit);
+  CHECK_THAT(unfit.text(), Contains("[data] codec_weights: ") &&
+                               Contains("full.safetensors: expected the weights of Stable "
+                                        "Diffusion's autoencoder of widths [32, 64, 96, 96], "
+                                        "found: mis-shaped "));
   DataConfig wrong = with_weights();
   wrong.codec_tile = 48;
   bench.sections.set(wrong);

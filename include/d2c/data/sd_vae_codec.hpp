@@ -47,7 +47,7 @@ public:
   /// the weights are missing or those of another network, or the images do not fit.
   [[nodiscard]] Tensor encode(const ImageSet& images,
                               std::span<const std::int64_t> indices) const override {
-    return collect(images, indices,
+    return collect(images, indices, shape_.latent,
                    [](const LatentPosterior& found, std::span<const std::int64_t>) {
                      return found.mean * scale;
                    });
@@ -57,7 +57,7 @@ public:
   /// as the sample. Errors as for encode.
   [[nodiscard]] Tensor sample(const ImageSet& images, std::span<const std::int64_t> indices,
                               const Draw& draw) const {
-    return collect(images, indices,
+    return collect(images, indices, shape_.latent,
                    [&](const LatentPosterior& found, std::span<const std::int64_t> some) {
                      return found.sample(draw, some) * scale;
                    });
@@ -67,7 +67,7 @@ public:
   /// an image. Errors as for encode.
   [[nodiscard]] Tensor moments(const ImageSet& images,
                                std::span<const std::int64_t> indices) const {
-    return collect(images, indices,
+    return collect(images, indices, 2 * std::int64_t{shape_.latent},
                    [](const LatentPosterior& found, std::span<const std::int64_t>) {
                      return at::cat({found.mean, found.deviation()}, 1);
                    });
@@ -83,18 +83,17 @@ public:
     const c10::NoGradGuard no_grad;
     const std::int64_t n = latents.size(0);
     const std::int64_t at_once = images_at_once(latents.size(2) * latents.size(3));
-    std::vector<Tensor> parts;
+    Tensor images = at::empty({n, SDVaeShape::image_channels, latents.size(2) * SDVaeShape::down,
+                               latents.size(3) * SDVaeShape::down},
+                              at::kByte);
     for (std::int64_t first = 0; first < n; first += at_once) {
-      const Tensor some = latents.narrow(0, first, std::min(at_once, n - first));
-      parts.push_back(pixels_.decode(
-          network.decode(some.detach().to(network.device(), at::kFloat).div(scale), tile_)));
+      const std::int64_t count = std::min(at_once, n - first);
+      const Tensor some = latents.narrow(0, first, count);
+      images.narrow(0, first, count)
+          .copy_(pixels_.decode(
+              network.decode(some.detach().to(network.device(), at::kFloat).div(scale), tile_)));
     }
-    if (parts.empty()) {
-      return at::empty({0, SDVaeShape::image_channels, latents.size(2) * SDVaeShape::down,
-                        latents.size(3) * SDVaeShape::down},
-                       at::kByte);
-    }
-    return at::cat(parts);
+    return images;
   }
 
   [[nodiscard]] int channels(const ImageSet&) const override { return shape_.latent; }
@@ -127,25 +126,31 @@ private:
   /// On a GPU as many images as the places of eight of 256 pixels hold.
   [[nodiscard]] std::int64_t images_at_once(std::int64_t latent_places) const {
     constexpr std::int64_t places = 8 * 32 * 32;
-    return network_->device().is_cpu() ? 1 : std::max<std::int64_t>(1, places / latent_places);
+    // Without places there is nothing to run, and the network says so.
+    return network_->device().is_cpu()
+               ? 1
+               : std::max<std::int64_t>(1, places / std::max<std::int64_t>(1, latent_places));
   }
 
+  /// use(posterior, indices) of all images, [n, rows, H/8, W/8], into one tensor: the latents of a
+  /// data set are held once.
   template <class Use>
   [[nodiscard]] Tensor collect(const ImageSet& images, std::span<const std::int64_t> indices,
-                               const Use& use) const {
+                               std::int64_t rows, const Use& use) const {
     const SDVaeNetwork& network = loaded();
     const c10::NoGradGuard no_grad;
-    const std::int64_t places =
-        std::max<std::int64_t>(1, std::int64_t{height(images)} * width(images));
-    const auto at_once = static_cast<std::size_t>(images_at_once(places));
-    std::vector<Tensor> parts;
+    const auto at_once =
+        static_cast<std::size_t>(images_at_once(std::int64_t{height(images)} * width(images)));
+    Tensor all =
+        at::empty({static_cast<std::int64_t>(indices.size()), rows, height(images), width(images)},
+                  at::kFloat);
     for (std::size_t first = 0; first < indices.size(); first += at_once) {
       const auto some = indices.subspan(first, std::min(at_once, indices.size() - first));
       const LatentPosterior found = network.encode(pixels_.encode(images, some), tile_);
-      parts.push_back(use(found, some).to(at::kCPU).contiguous());
+      all.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(some.size()))
+          .copy_(use(found, some));
     }
-    return parts.empty() ? at::empty({0, shape_.latent, height(images), width(images)}, at::kFloat)
-                         : at::cat(parts);
+    return all;
   }
 
   std::filesystem::path weights_;
@@ -162,13 +167,14 @@ private:
 template <class Autoencoder>
 
   requires std::same_as<std::remove_cvref_t<decltype(Autoencoder::shape)>, SDVaeShape>
-      std::unique_ptr<Codec> make_codec(Latent<Autoencoder>, const DataConfig& config,
-                                        const std::string& device) {
+      std::unique_ptr<SDVaeCodec> make_codec(Latent<Autoencoder>, const DataConfig& config,
+                                             const std::string& device) {
     return std::make_unique<SDVaeCodec>(config.codec_weights, Autoencoder::shape, device,
                                         config.codec_tile);
   }
 
-/// Adds a problem for tiles that the network refuses; reads nothing.
+/// Adds a problem for tiles that the network refuses, and for a file that is there and does not
+/// hold the network; reads no values.
 template <class Autoencoder>
   requires std::same_as<std::remove_cvref_t<decltype(Autoencoder::shape)>, SDVaeShape>
 
@@ -176,6 +182,11 @@ void check_codec_settings(Latent<Autoencoder>, const DataConfig& config, Problem
   if (config.codec_tile < 0 || config.codec_tile % (4 * SDVaeShape::down) != 0) {
     problems.add("[data] codec_tile", "expected 0 or a multiple of 32 pixels, found " +
                                           std::to_string(config.codec_tile));
+  }
+  if (std::filesystem::is_regular_file(config.codec_weights)) {
+    problems.check("[data] codec_weights", [&] {
+      SDVaeNetwork::require_fits(WeightsFile{config.codec_weights}, Autoencoder::shape);
+    });
   }
 }
 

@@ -32,7 +32,7 @@ public:
       : shape_{shape}, device_{device} {
     const c10::NoGradGuard no_grad;
     const SDVaeNames names = sd_vae_names_of(file.names());
-    check(file, names);
+    require_fits(file, shape);
     const auto take = [&](const std::string& name) {
       return file.read(name).to(device, at::kFloat).contiguous();
     };
@@ -105,6 +105,19 @@ public:
     }
   }
 
+  /// Throws as the constructor if the file does not hold such a network; reads no values.
+  static void require_fits(const WeightsFile& file, const SDVaeShape& shape) {
+    const SDVaeNames names = sd_vae_names_of(file.names());
+    TensorDifferences differences{file};
+    differences.expect(sd_vae_tensors(shape, names));
+    differences.refuse_others([&](const std::string& name) {
+      return name.starts_with(names.prefix) && !names.of_training(name);
+    });
+    differences.raise("the weights of Stable Diffusion's autoencoder of widths " +
+                      c10::str(at::IntArrayRef{std::vector<std::int64_t>(shape.channels.begin(),
+                                                                         shape.channels.end())}));
+  }
+
   /// The posterior over latents [n, latent, H/8, W/8] of images [n, 3, H, W] float32 in [-1, 1], H
   /// and W multiples of 8; on the network's device. With `tile` > 0 images larger than that are
   /// encoded in overlapping tiles of that many pixels, a multiple of 32. Throws InputError for
@@ -170,17 +183,6 @@ private:
     FrozenConvolution last;
     FrozenConvolution quant;
   };
-
-  void check(const WeightsFile& file, const SDVaeNames& names) const {
-    TensorDifferences differences{file};
-    differences.expect(sd_vae_tensors(shape_, names));
-    differences.refuse_others([&](const std::string& name) {
-      return name.starts_with(names.prefix) && !names.of_training(name);
-    });
-    differences.raise("the weights of Stable Diffusion's autoencoder of widths " +
-                      c10::str(at::IntArrayRef{std::vector<std::int64_t>(shape_.channels.begin(),
-                                                                         shape_.channels.end())}));
-  }
 
   static void expect(const Tensor& input, std::int64_t channels, std::int64_t multiple,
                      const char* what) {
