@@ -14,7 +14,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/stage_context.hpp>
-#include <d2c/data/codec.hpp>
+#include <d2c/data/encode_images.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/diffusion/logit_normal_time.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
@@ -95,7 +95,7 @@ template <class Model, class Objective>
   TrainingSet set;
   std::vector<std::int64_t> all(static_cast<std::size_t>(images.size()));
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  set.latents = context.codec.encode(images, all);
+  set.latents = encode_images(context.codec, images, all, context.progress);
   set.labels = at::tensor(images.labels, at::kInt).to(at::kLong);
   const TrainConfig train = scorer_training(config);
   const FitOptions options{.seed = context.seed,

@@ -14,7 +14,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/core/stage_context.hpp>
-#include <d2c/data/codec.hpp>
+#include <d2c/data/encode_images.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/select/subset_images.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -96,7 +96,7 @@ TrainingSet take_held_out(TrainingSet& set, StageContext& context, const TrainCo
     labels.push_back(images.labels[static_cast<std::size_t>(index)]);
   }
   TrainingSet held_out;
-  held_out.latents = context.codec.encode(images, outside);
+  held_out.latents = encode_images(context.codec, images, outside, context.progress);
   held_out.labels = at::tensor(labels, at::kLong);
   return held_out;
 }

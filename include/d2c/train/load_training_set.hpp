@@ -11,7 +11,7 @@
 #include <d2c/core/artifact.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/stage_context.hpp>
-#include <d2c/data/codec.hpp>
+#include <d2c/data/encode_images.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/select/subset_images.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -37,7 +37,7 @@ TrainingSet load_training_set(StageContext& context, bool text, bool visual,
     for (const std::int64_t index : indices) {
       labels.push_back(images.labels[static_cast<std::size_t>(index)]);
     }
-    set.latents = context.codec.encode(images, indices);
+    set.latents = encode_images(context.codec, images, indices, context.progress);
     set.labels = at::tensor(labels, at::kLong);
     return set;
   }
@@ -55,7 +55,7 @@ TrainingSet load_training_set(StageContext& context, bool text, bool visual,
     images.labels.resize(static_cast<std::size_t>(pixels.size(0)));
     std::vector<std::int64_t> all(images.labels.size());
     std::iota(all.begin(), all.end(), std::int64_t{0});
-    set.latents = context.codec.encode(images, all);
+    set.latents = encode_images(context.codec, images, all, context.progress);
   } else {
     set.latents = pack.tensor("latents");
   }
