@@ -20,6 +20,10 @@
 
 namespace d2c {
 
+/// When a committed file survives a crash of the machine: at once, or when its file system is
+/// synced the next time. The latter is for many small files, which their writer syncs together.
+enum class Durability { at_once, with_next_sync };
+
 /// A file under construction. `write` appends to a temporary beside `path`; `commit` flushes it to
 /// the disk and renames it to `path`. Without a commit the temporary is removed on destruction and
 /// `path` is untouched. Throws Failure naming the path and the reason (folder not writable, disk
@@ -66,10 +70,10 @@ public:
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   /// Makes the content durable and visible under `path`, replacing what was there.
-  void commit() {
+  void commit(Durability durability = Durability::at_once) {
     write("");
     flush();
-    if (::fsync(descriptor_) != 0) {
+    if (durability == Durability::at_once && ::fsync(descriptor_) != 0) {
       fail(errno);
     }
     // Some network file systems report a full disk only here.
@@ -79,7 +83,9 @@ public:
       std::remove(temporary_.c_str());
       fail(reason);
     }
-    sync_folder();
+    if (durability == Durability::at_once) {
+      sync_folder();
+    }
   }
 
 private:
@@ -142,10 +148,11 @@ inline void write_file_atomically(const std::filesystem::path& path,
   file.commit();
 }
 
-inline void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+inline void write_file_atomically(const std::filesystem::path& path, std::string_view text,
+                                  Durability durability = Durability::at_once) {
   AtomicFile file(path);
   file.write(text);
-  file.commit();
+  file.commit(durability);
 }
 
 } // namespace d2c

@@ -145,7 +145,8 @@ private:
 /// Writes one array as an .npy file, atomically; numpy.load opens it. Failure if the bytes do not
 /// fit the shape or writing fails.
 inline void write_npy(const std::filesystem::path& path, DType dtype,
-                      const std::vector<std::int64_t>& shape, std::span<const std::byte> bytes) {
+                      const std::vector<std::int64_t>& shape, std::span<const std::byte> bytes,
+                      Durability durability = Durability::at_once) {
   std::uint64_t expected = static_cast<std::uint64_t>(bits_of(dtype) / 8);
   for (const std::int64_t extent : shape) {
     expected *= static_cast<std::uint64_t>(extent);
@@ -156,7 +157,7 @@ inline void write_npy(const std::filesystem::path& path, DType dtype,
   }
   std::string text = npz_detail::npy_header(path.stem().string(), dtype, shape);
   text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  write_file_atomically(path, text);
+  write_file_atomically(path, text, durability);
 }
 
 } // namespace d2c
