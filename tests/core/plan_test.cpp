@@ -207,8 +207,19 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   scoring.steps = 3;
   scoring.batch = 2;
   sections.set(scoring);
-  CHECK(stage_cost(arm, score, sections, images).operations ==
-        forward * 1000 * 6 + 3 * forward * 3 * 2);
+  const StageCost trained = stage_cost(arm, score, sections, images);
+  CHECK(trained.operations == forward * 1000 * 6 + 3 * forward * 3 * 2);
+  CHECK(trained.frozen_operations == 2 * 1000 * 7);
+
+  // With a cache the images are encoded once, and not by the stages.
+  arm.make_latents = [](const std::string&, Progress&) {};
+  CHECK(stage_cost(arm, score, sections, images).frozen_operations == 0);
+  CHECK(stage_cost(arm, arm.stages[1], sections, images).frozen_operations == 10 * 2 + 20 * 3);
+  CHECK(stage_cost(arm, arm.stages[2], sections, images).frozen_operations == 0);
+  CHECK(stage_cost(arm, arm.stages[3], sections, images).frozen_operations == 30 * 11);
+  const StageCost cache = latent_cache_cost(arm, images);
+  CHECK(cache.frozen_operations == 1000 * 7);
+  CHECK(cache.disk_bytes == 1000.0 * 9 * 4096); // 32 KB and a header
 }
 
 TEST_CASE("plan: what a run reads is listed with its place, an index is there with its shards") {

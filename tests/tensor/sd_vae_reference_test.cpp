@@ -3,14 +3,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <catch.hpp>
@@ -18,28 +24,39 @@
 #include <scratch_folder.hpp>
 #include <stage_bench.hpp>
 
+#include <d2c/app/network_of.hpp>
+#include <d2c/app/program.hpp>
 #include <d2c/app/source_data.hpp>
+#include <d2c/app/torch_backend.hpp>
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/attach/run_attacher.hpp>
+#include <d2c/core.hpp>
 #include <d2c/core/rng.hpp>
+#include <d2c/data/cached_codec.hpp>
 #include <d2c/data/image_folder.hpp>
 #include <d2c/data/latent.hpp>
+#include <d2c/data/latent_cache.hpp>
 #include <d2c/data/repa_latents.hpp>
+#include <d2c/data/repa_list.hpp>
 #include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/data/sd_vae_network.hpp>
 #include <d2c/data/sd_vae_tensors.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/diffusion/euler.hpp>
+#include <d2c/io/npy.hpp>
+#include <d2c/io/npz_writer.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/named_shape.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/sample/run_sampler.hpp>
+#include <d2c/select/run_selector.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/random_normal.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/checkpoint.hpp>
 #include <d2c/train/load_training_set.hpp>
+#include <d2c/train/run_trainer.hpp>
 
 namespace test_vae {
 
@@ -79,12 +96,15 @@ inline std::unique_ptr<d2c::VisionEncoder> make_encoder(Mean, const d2c::AttachC
   return std::make_unique<MeanEncoder>();
 }
 
+inline void check_encoder(Mean, const d2c::AttachConfig&, d2c::Problems&) {} // no files
+
 } // namespace test_vae
 
 namespace {
 
 using namespace d2c;
 using Catch::Matchers::Contains;
+using d2c_test::content;
 using test_vae::Narrow;
 using NarrowSource = Source<ImageFolder<2, 32, 48>, Latent<Narrow>>;
 
@@ -116,6 +136,11 @@ constexpr const char* files[] = {"small.safetensors", "small.deprecated.bin", "s
 
 SDVaeNetwork network(const char* file = files[0]) {
   return {WeightsFile{folder() / file}, Narrow::shape};
+}
+
+/// The same where `folder` names something else.
+std::filesystem::path reference() {
+  return folder();
 }
 
 /// The three images of the reference.
@@ -351,15 +376,27 @@ TEST_CASE("sd-vae reference: the latent cache is REPA's, read and written") {
   REQUIRE(theirs.size() == 3);
   CHECK((theirs.label(0) == 0 && theirs.label(1) == 1 && theirs.label(2) == 0));
   CHECK(at::equal(theirs.moments(all), at::cat({expected("mean"), expected("std")}, 1)));
+  CHECK(at::equal(theirs.means(all, {8, 4, 6}), expected("mean")));
   CHECK(theirs.moments(std::vector<std::int64_t>{2}).size(0) == 1);
+  CHECK_THROWS_AS(theirs.moments(std::vector<std::int64_t>{3}), Failure);
+  CHECK_THROWS_AS(theirs.label(-1), Failure);
+  CHECK_THROWS_WITH(theirs.means(all, {8, 4, 8}),
+                    Contains("img-mean-std-00000000.npy: expected means and deviations [8, 4, 8] "
+                             "of float32, found [8, 4, 6] of F32"));
 
   const d2c_test::ScratchFolder scratch;
   const SDVaeCodec codec{folder() / files[0], Narrow::shape};
   Progress quiet{true};
   write_repa_latents(scratch / "vae-sd", codec, three_images(Split::train), quiet);
-  // NumPy's own header is as long as ours.
+  // A file is what numpy.save writes: its header, then float32.
+  const auto head = [](const std::filesystem::path& root) {
+    return content(root / "vae-sd/00000/img-mean-std-00000002.npy").substr(0, 128);
+  };
+  CHECK(head(scratch.path()) == head(folder()));
   CHECK(std::filesystem::file_size(scratch / "vae-sd/00000/img-mean-std-00000002.npy") ==
-        std::filesystem::file_size(folder() / "vae-sd/00000/img-mean-std-00000002.npy"));
+        128 + 4 * 8 * 4 * 6);
+  CHECK(nlohmann::json::parse(content(scratch / "vae-sd/dataset.json")) ==
+        nlohmann::json::parse(content(folder() / "vae-sd/dataset.json")));
   const RepaLatents ours{scratch / "vae-sd"};
   CHECK((ours.size() == 3 && ours.label(1) == 1));
   CHECK(at::equal(ours.moments(all), codec.moments(three_images(Split::train), all)));
@@ -374,8 +411,263 @@ TEST_CASE("sd-vae reference: the latent cache is REPA's, read and written") {
   CHECK_THROWS_WITH(list("{}"), Contains("found other text"));
   CHECK_THROWS_WITH(list(R"({"labels": [["../a.npy", 1]]})"), Contains("leads out of the folder"));
   CHECK_THROWS_WITH(list(R"({"labels": [["a.npy"]]})"), Contains("found the entry"));
+  CHECK_THROWS_WITH(list(R"({"labels": [["a.npy", 1], ["a.npy", 1]]})"), Contains("a.npy twice"));
   CHECK_THROWS_AS(list(R"({"labels": [["a.npy", 1]]})").moments(std::vector<std::int64_t>{0}),
                   InputError);
+  // Without labels, as REPA writes it: the files in the order of their names.
+  const RepaLatents unlabelled = list(R"({"labels": null})");
+  REQUIRE(unlabelled.size() == 3);
+  CHECK((!unlabelled.list().has_labels() && unlabelled.label(1) == -1));
+  CHECK(at::equal(unlabelled.moments(all), ours.moments(all)));
+}
+
+TEST_CASE("sd-vae reference: a cache serves the latents that the codec gives, and no others") {
+  const d2c_test::ScratchFolder scratch;
+  const std::vector<std::int64_t> all{0, 1, 2};
+  const std::vector<std::int64_t> some{2, 0};
+  ImageSet images = three_images(Split::train);
+  images.split = Split::train;
+  const SDVaeCodec live{folder() / files[0], Narrow::shape};
+  const auto cached = [](const std::filesystem::path& where) {
+    return CachedCodec{std::make_unique<SDVaeCodec>(folder() / files[0], Narrow::shape), where};
+  };
+  CHECK_THROWS_WITH(cached(scratch / "vae-sd").encode(images, all),
+                    Contains("data.latent_cache: expected a finished cache in"));
+
+  const LatentCache cache{scratch / "vae-sd"};
+  const LatentEncoder encoder{.weights = "a", .tile = 0, .arithmetic = "cpu"};
+  Progress quiet{true};
+  make_latent_cache(cache, live, images, encoder, quiet);
+  check_latent_cache(cache, live, images, encoder);
+  CHECK_FALSE(std::filesystem::exists(cache.unfinished_record()));
+  const CachedCodec codec = cached(cache.folder());
+  CHECK(at::equal(codec.encode(images, all), live.encode(images, all)));
+  CHECK(at::equal(codec.encode(images, some), live.encode(images, some)));
+  CHECK(codec.encode(images, {}).sizes() == at::IntArrayRef({0, 4, 4, 6}));
+  CHECK(at::equal(codec.decode(expected("latents")), live.decode(expected("latents"))));
+  CHECK((codec.channels(images) == 4 && codec.height(images) == 4 && codec.width(images) == 6));
+
+  // Images of another set are encoded: the same pixels at other places.
+  ImageSet reversed = images;
+  std::reverse(reversed.pixels.begin(), reversed.pixels.end());
+  reversed.split = Split::test;
+  CHECK(at::equal(codec.encode(reversed, all), live.encode(reversed, all)));
+  reversed.split = std::nullopt;
+  CHECK(at::equal(codec.encode(reversed, all), live.encode(reversed, all)));
+
+  // What does not belong to the cache is refused: by number, label, and pixels of equal labels.
+  const auto refused = [&](const ImageSet& others, const std::string& sentence) {
+    CHECK_THROWS_WITH(check_latent_cache(cache, live, others, encoder), Contains(sentence));
+    CHECK_THROWS_WITH(cached(cache.folder()).encode(others, some), Contains(sentence));
+  };
+  reversed.split = Split::train;
+  refused(reversed, "found those of other images of equal labels");
+  ImageSet others = images;
+  others.labels = {0, 1, 1};
+  refused(others, "dataset.json: expected the label of image train/2, 1, for ");
+  CHECK_THROWS_AS(codec.encode(others, some), Failure); // after it was opened for the right ones
+  others.labels = {0, 1};
+  others.ids = {"train/0", "train/1"};
+  refused(others, "dataset.json: expected the latents of the 2 training images of three images, "
+                  "found those of 3");
+
+  // One made by NumPy, of which nothing says from what, is taken by its labels.
+  const CachedCodec theirs = cached(folder() / "vae-sd");
+  CHECK(at::equal(theirs.encode(images, some),
+                  expected("mean").index_select(0, at::tensor(some, at::kLong)) * 0.18215));
+  check_latent_cache(LatentCache{folder() / "vae-sd"}, live, images, encoder);
+
+  // Damage.
+  const auto file = cache.folder() / "00000/img-mean-std-00000001.npy";
+  const auto write = [&](const Tensor& moments, DType type) {
+    write_npy(file, type, moments.sizes().vec(),
+              {static_cast<const std::byte*>(moments.const_data_ptr()), moments.nbytes()});
+  };
+  const auto broken = [&](const std::string& sentence) {
+    CHECK_THROWS_AS(cached(cache.folder()).encode(images, all), InputError);
+    CHECK_THROWS_WITH(cached(cache.folder()).encode(images, all),
+                      Contains("img-mean-std-00000001.npy") && Contains(sentence));
+  };
+  write(at::full({8, 4, 6}, std::nanf("")), DType::F32);
+  broken("expected finite numbers, found nan");
+  for (const auto& [moments, type] : {std::pair{at::zeros({8, 4, 6}, at::kDouble), DType::F64},
+                                      std::pair{at::zeros({8, 6, 4}), DType::F32}}) {
+    write(moments, type);
+    broken("expected means and deviations [8, 4, 6] of float32");
+    CHECK_THROWS_WITH(check_latent_cache(cache, live, images, encoder),
+                      Contains("expected means and deviations [8, 4, 6] of float32"));
+  }
+  std::filesystem::remove(file);
+  broken("expected a readable file");
+}
+
+TEST_CASE("sd-vae reference: an interrupted cache goes on, and never looks complete") {
+  const d2c_test::ScratchFolder scratch;
+  const ImageSet images = three_images(Split::train);
+  const std::vector<std::int64_t> all{0, 1, 2};
+  const SDVaeCodec codec{folder() / files[0], Narrow::shape};
+  const LatentCache cache{scratch / "vae-sd"};
+  const LatentEncoder encoder{.weights = "a", .tile = 0, .arithmetic = "cpu"};
+  const auto file = [&](int i) {
+    return cache.folder() / ("00000/img-mean-std-0000000" + std::to_string(i) + ".npy");
+  };
+  Progress quiet{true};
+  // A folder in the place of the last file stops the writer there.
+  std::filesystem::create_directories(cache.folder());
+  std::ofstream{cache.unfinished_record()} << LatentCache::record_of(images, encoder).dump();
+  std::filesystem::create_directories(file(2));
+  CHECK_THROWS_AS(make_latent_cache(cache, codec, images, encoder, quiet), Failure);
+  CHECK_FALSE(cache.is_finished());
+  CHECK(cache.key(encoder).empty());
+  std::filesystem::remove(file(2));
+
+  // Another codec, or other images, do not go on with these files.
+  check_latent_cache(cache, codec, images, encoder);
+  const LatentEncoder other{.weights = "b", .tile = 0, .arithmetic = "cpu"};
+  CHECK_THROWS_WITH(make_latent_cache(cache, codec, images, other, quiet),
+                    Contains("unfinished.json: expected an unfinished cache") &&
+                        Contains("found one of other images or another codec"));
+
+  // Whole files stay as they are; a cut one and one of zeros are made again.
+  const Tensor kept = at::full({8, 4, 6}, 0.5);
+  write_npy(file(0), DType::F32, {8, 4, 6},
+            {static_cast<const std::byte*>(kept.const_data_ptr()), kept.nbytes()});
+  std::filesystem::resize_file(file(1), 300);
+  const Tensor zeros = at::zeros({8, 4, 6});
+  write_npy(file(2), DType::F32, {8, 4, 6},
+            {static_cast<const std::byte*>(zeros.const_data_ptr()), zeros.nbytes()});
+  make_latent_cache(cache, codec, images, encoder, quiet);
+  const Tensor made = RepaLatents{cache.folder()}.moments(all);
+  CHECK(at::equal(made[0], kept));
+  CHECK(at::equal(made.slice(0, 1), codec.moments(images, all).slice(0, 1)));
+  CHECK_FALSE(std::filesystem::exists(cache.unfinished_record()));
+
+  // What was made from this codec's weights changes no key; anything else does.
+  CHECK(cache.key(encoder).empty());
+  CHECK_FALSE(cache.key(other).empty());
+  const std::string before = cache.key(other);
+  CHECK(before == LatentCache{cache.folder() / ""}.key(other));
+  write_npy(file(1), DType::F32, {8, 4, 6},
+            {static_cast<const std::byte*>(kept.const_data_ptr()), kept.nbytes()});
+  CHECK_FALSE(cache.key(encoder).empty());
+  CHECK(cache.key(other) != before);
+
+  // Rewriting takes the list away before anything else.
+  std::filesystem::remove(file(0));
+  std::filesystem::create_directories(file(0));
+  CHECK_THROWS_AS(write_repa_latents(cache.folder(), codec, images, quiet), Failure);
+  CHECK_FALSE(cache.is_finished());
+  // Files of which nothing says whose latents they hold are not gone on with.
+  CHECK_THROWS_WITH(make_latent_cache(cache, codec, images, encoder, quiet),
+                    Contains("an empty folder or none, found other files"));
+}
+
+namespace {
+
+constexpr TransformerSize tiny{.depth = 1, .width = 16, .heads = 1, .patch = 2};
+using OnLatents = Pipeline<Source<NpzImages<2, 32, 48>, Latent<Narrow>>, Selector<Random>,
+                           Attacher<test_vae::Mean>, Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
+using OnPixels = Pipeline<Source<NpzImages<2, 32, 48>, Pixels>, Selector<Random>,
+                          Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
+
+/// A folder with train.npz and runs of programs on it.
+struct Programs {
+  d2c_test::ScratchFolder folder;
+
+  Programs() {
+    const Tensor planes = at::cat({expected("pixels"), expected("pixels").flip({3})});
+    const Tensor pixels = planes.permute({0, 2, 3, 1}).contiguous();
+    const std::vector<std::int64_t> labels{0, 1, 0, 1, 0, 1};
+    for (const char* split : {"train.npz", "val.npz"}) {
+      NpzWriter writer{folder / split};
+      writer.begin("arr_0", DType::U8, pixels.sizes().vec());
+      writer.append({static_cast<const std::byte*>(pixels.const_data_ptr()), pixels.nbytes()});
+      writer.begin("arr_1", DType::I64, {6});
+      writer.append(std::as_bytes(std::span{labels}));
+      writer.commit();
+    }
+  }
+
+  /// What the program wrote; `code` is the exit code it must have.
+  template <class P>
+  std::string call(const std::string& command, const std::string& name, const std::string& data,
+                   int code = 0) const {
+    std::ofstream{folder / "run.toml"}
+        << "[run]\nname = \"" + name + "\"\nout = \"" + (folder / "runs").string() +
+               "\"\n[data]\n" + data + "\n[train]\nsteps = 3\nbatch = 2\n[select]\nper_class = 2\n";
+    const std::string config = (folder / "run.toml").string();
+    const std::array<const char*, 5> arguments{"d2c", command.c_str(), "--config", config.c_str(),
+                                               "--quiet"};
+    std::FILE* text = std::tmpfile();
+    const TorchBackend backend;
+    const int found =
+        run_program<P>(static_cast<int>(arguments.size()), arguments.data(),
+                       {.backend = backend, .write_report = {}, .out = text, .err = text});
+    std::rewind(text);
+    std::string all;
+    for (int c = std::fgetc(text); c != EOF; c = std::fgetc(text)) {
+      all += static_cast<char>(c);
+    }
+    std::fclose(text);
+    INFO(all);
+    CHECK(found == code);
+    return all;
+  }
+
+  [[nodiscard]] std::string data(const std::string& more) const {
+    return "root = \"" + folder.path().string() + "\"\ncodec_weights = \"" +
+           (reference() / files[0]).string() + "\"\n" + more;
+  }
+
+  /// Where a finished run's stages lie: equal if and only if nothing was computed anew.
+  [[nodiscard]] std::string stages(const std::string& name) const {
+    std::string all;
+    for (const char* link : {"condensed", "checkpoints"}) {
+      all += std::filesystem::canonical(folder / "runs" / name / link).string() + "\n";
+    }
+    return all;
+  }
+};
+
+} // namespace
+
+TEST_CASE("sd-vae reference: programs make the cache once, and results do not depend on it") {
+  const Programs programs;
+  const auto cache = programs.folder / "cache";
+  const std::string with_cache = programs.data("latent_cache = \"" + cache.string() + "/\"\n");
+  CHECK_THAT(programs.call<OnLatents>("check", "a", with_cache), Contains("no problems found"));
+  CHECK_THAT(programs.call<OnLatents>("plan", "a", with_cache), Contains("latents"));
+  programs.call<OnLatents>("prepare", "a", with_cache);
+  CHECK(RepaList::is_in(cache));
+  CHECK(RepaLatents{cache}.size() == 6);
+  CHECK_THAT(programs.call<OnLatents>("plan", "a", with_cache), !Contains("latents"));
+
+  // In stores of their own, so that both compute.
+  programs.call<OnLatents>("train", "a", with_cache);
+  const std::string cached = programs.stages("a");
+  const PackFile pack{programs.folder / "runs/a/condensed"};
+  const Tensor latents = pack.tensor("latents");
+  std::filesystem::rename(programs.folder / "runs", programs.folder / "with");
+  programs.call<OnLatents>("train", "a", programs.data(""));
+  CHECK(programs.stages("a") == cached);
+  CHECK(at::equal(PackFile{programs.folder / "runs/a/condensed"}.tensor("latents"), latents));
+  const char* const denoiser = "a/checkpoints/final.safetensors";
+  CHECK(content(programs.folder / "runs" / denoiser) ==
+        content(programs.folder / "with" / denoiser));
+
+  // Other latents are other results.
+  std::ifstream list{cache / "dataset.json"};
+  auto json = nlohmann::json::parse(list);
+  json.erase("made_from");
+  std::ofstream{cache / "dataset.json"} << json.dump();
+  programs.call<OnLatents>("train", "b", with_cache);
+  CHECK(programs.stages("b") != cached);
+  json["labels"][0][1] = 1;
+  std::ofstream{cache / "dataset.json"} << json.dump();
+  CHECK_THAT(programs.call<OnLatents>("check", "b", with_cache, 2),
+             Contains("[data] latent_cache: ") && Contains("expected the label of image"));
+  CHECK_THAT(programs.call<OnPixels>("check", "c", with_cache, 2),
+             Contains("[data] latent_cache: expected none with Pixels"));
 }
 
 TEST_CASE("sd-vae: each missing, unexpected and mis-shaped tensor stands in one sentence") {

@@ -15,11 +15,14 @@
 
 #include <d2c/app/experiment_facts.hpp>
 #include <d2c/app/image_preparation.hpp>
+#include <d2c/app/latent_encoder_of.hpp>
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/stage_node.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/file_hashes.hpp>
+#include <d2c/core/progress.hpp>
 #include <d2c/data/data_set_size.hpp>
+#include <d2c/data/latent_cache.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 
 namespace d2c {
@@ -36,6 +39,8 @@ struct Arm {
   ImageLoader images;
   std::shared_ptr<const ImagePreparation> preparation; ///< null: images are loaded as they are
   std::function<std::shared_ptr<const Codec>(const std::string& device)> codec;
+  /// Makes the cache of latents if [data] names one that is not finished; empty: there is none.
+  std::function<void(const std::string& device, Progress& progress)> make_latents;
   FileHashes hashes{}; ///< of the files that its stages read
 
   /// Whether a stage reads images: to sample from trained weights needs none.
@@ -76,7 +81,8 @@ struct Arm {
 namespace detail {
 
 template <class... Stages>
-void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
+void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections,
+                const std::string& arithmetic) {
   const RunConfig& run = sections.get<RunConfig>();
   std::map<std::string, std::string> makers;
   int level = -1;
@@ -85,8 +91,8 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
     const bool scores = S::kind == std::string_view("score");
     const auto seed =
         static_cast<std::uint64_t>(scores && run.score_seed >= 0 ? run.score_seed : run.seed);
-    StageNode node = make_stage_node<S, Earlier>(sections, arm.facts, seed, arithmetic_of(run),
-                                                 arm.hashes, makers);
+    StageNode node =
+        make_stage_node<S, Earlier>(sections, arm.facts, seed, arithmetic, arm.hashes, makers);
     const int rank = stage_rank(S::kind);
     // Sixteen places per rank: room for several stages of one kind, one after the other.
     node.level = rank < 0 ? level + 1 : std::max(16 * rank + seen[rank]++, level + 1);
@@ -107,8 +113,9 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections) {
 
 /// The arm of pipeline P (a Pipeline or a Named one). The first stage is its source; its data comes
 /// from image_loader_of(source, sections), image_preparation_of(source, sections) if there is one,
-/// and codec_of(source, sections, device), found by the type of the source. Adds problems found on
-/// the way. `hashes` is what all arms of a program share.
+/// codec_of(source, sections, device), and make_latents(source, sections, device, images, progress)
+/// if there is one, found by the type of the source. Adds problems found on the way. `hashes` is
+/// what all arms of a program share.
 template <class P>
 Arm make_arm(const Sections& sections, Problems& problems, FileHashes hashes = FileHashes{}) {
   using Stages = typename P::stages;
@@ -128,11 +135,30 @@ Arm make_arm(const Sections& sections, Problems& problems, FileHashes hashes = F
     arm.size = data_set_size<D>(data, problems);
     arm.published = {published_images<D>(Split::train), published_images<D>(Split::test)};
   });
-  detail::add_stages(Stages{}, arm, sections);
+  // Latents of a cache that this run's codec would not give take the place of its arithmetic.
+  std::string arithmetic = arithmetic_of(sections.get<RunConfig>());
+  if (!data.latent_cache.empty()) {
+    problems.check("[data] latent_cache", [&] {
+      const std::string latents =
+          LatentCache{data.latent_cache}.key(latent_encoder_of(sections, arm.hashes));
+      arithmetic += latents.empty() ? "" : "\nlatents xxh3:" + latents;
+    });
+  }
+  detail::add_stages(Stages{}, arm, sections, arithmetic);
   []<class Source, class... Rest>(type_list<Source, Rest...>, Arm& made, const Sections& given) {
     made.images = image_loader_of(Source{}, given);
     if constexpr (requires { image_preparation_of(Source{}, given); }) {
       made.preparation = image_preparation_of(Source{}, given);
+    }
+    if constexpr (requires(Progress & progress) {
+                    make_latents(Source{}, given, std::string{}, made.images, progress);
+                  }) {
+      if (!given.get<DataConfig>().latent_cache.empty()) {
+        made.make_latents = [&given, images = made.images](const std::string& device,
+                                                           Progress& progress) {
+          make_latents(Source{}, given, device, images, progress);
+        };
+      }
     }
     made.codec = [&given](const std::string& device) {
       return std::shared_ptr<const Codec>(codec_of(Source{}, given, device));

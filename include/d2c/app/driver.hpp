@@ -93,11 +93,13 @@ public:
     const int last = command == "run" ? 1 << 20 : stage_rank(command);
     prepare_images(only_prepares, last);
     if (only_prepares) {
-      if (prepared_.empty()) {
+      const bool caches = make_latents(last, true);
+      if (prepared_.empty() && !caches) {
         progress_.line("prepare: the images of this data set are loaded as they are");
       }
       return;
     }
+    make_latents(last);
     std::map<int, std::vector<Task>> levels;
     for (const Arm& arm : arms_) {
       for (std::size_t i = 0; i < arm.stages.size(); ++i) {
@@ -268,6 +270,27 @@ private:
         }
       }
     }
+  }
+
+  /// Makes the cache of latents of every arm that has one and has a stage to run that maps images
+  /// to model space; `always`: of every arm that has one. Returns whether there is one.
+  bool make_latents(int last, bool always = false) {
+    bool any = false;
+    for (const Arm& arm : arms_) {
+      bool encodes = always;
+      for (std::size_t i = 0; i < arm.stages.size() && !encodes; ++i) {
+        const StageNode& stage = arm.stages[i];
+        encodes = stage.run && stage.kind() != "select" && stage.kind() != "evaluate" &&
+                  contains(stage.text.needs, "Images") && is_wanted(arm, i, last) &&
+                  !finished(stage);
+      }
+      if (arm.make_latents && encodes) {
+        backend_.set_threads(threads());
+        arm.make_latents(device_, progress_);
+        any = true;
+      }
+    }
+    return any;
   }
 
   void check_out(Problems& problems) const {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -18,6 +19,8 @@
 #include <d2c/app/driver.hpp>
 #include <d2c/app/needed_files.hpp>
 #include <d2c/core/compiled_once.hpp>
+#include <d2c/data/data_config.hpp>
+#include <d2c/data/latent_cache.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/sample/network_calls.hpp>
@@ -138,6 +141,7 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
   const double pixels = 1.0 * arm.size.channels * arm.size.height * arm.size.width;
   const NetworkCost& codec = detail::codec_cost_of(arm);
   const double codec_memory = detail::frozen_memory(codec, 1);
+  const double encoding = arm.make_latents ? 0 : codec.operations; // of an image, by the stages
   // On a CPU the autoencoder takes images one by one.
   StageCost cost;
   if (stage.kind() == "score" && stage.network) {
@@ -146,13 +150,13 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
     const double columns = static_cast<double>(score.columns);
     const double batch = static_cast<double>(score.batch_images);
     cost.operations = forward * images.train * columns;
-    cost.frozen_operations = images.train * codec.operations;
+    cost.frozen_operations = images.train * encoding;
     cost.memory_bytes = detail::inference_memory(*stage.network, batch) + codec_memory;
     cost.disk_bytes = images.train * (4.0 * columns + 96);
     if (trains_scorer(score)) {
       const double steps = static_cast<double>(score.steps);
       cost.operations += 3 * forward * steps * static_cast<double>(score.batch);
-      cost.frozen_operations += images.train * codec.operations;
+      cost.frozen_operations += images.train * encoding;
       cost.memory_bytes =
           std::max(cost.memory_bytes,
                    detail::training_memory(*stage.network, static_cast<double>(score.batch)) +
@@ -163,7 +167,7 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
     cost.memory_bytes = images.train * 200;
     cost.disk_bytes = images.kept * 96;
   } else if (stage.kind() == "attach") {
-    cost.frozen_operations = images.kept * codec.operations;
+    cost.frozen_operations = images.kept * encoding;
     const double text = 4.0 * facts.classes * facts.text_tokens * facts.text_width;
     double encoder_memory = 0; // of the larger one: they are loaded one after the other
     for (const FrozenNetwork& network : stage.frozen) {
@@ -191,7 +195,7 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
         std::any_of(arm.stages.begin(), arm.stages.end(),
                     [](const StageNode& other) { return other.kind() == "attach"; });
     cost.operations = 3 * forward_operations(*stage.network) * batch * steps;
-    cost.frozen_operations = attached ? 0 : images.kept * codec.operations;
+    cost.frozen_operations = attached ? 0 : images.kept * encoding;
     const double pieces = static_cast<double>(std::max<std::int64_t>(1, train.accumulate));
     cost.memory_bytes =
         detail::training_memory(*stage.network, batch / pieces) +
@@ -238,6 +242,20 @@ inline StageCost stage_cost(const Arm& arm, const StageNode& stage, const Sectio
     cost.operations = -1;
   }
   return cost;
+}
+
+/// What the cache of latents of an arm will cost: all training images encoded once, a file for
+/// each.
+inline StageCost latent_cache_cost(const Arm& arm, const ImageCounts& images) {
+  const ExperimentFacts& facts = arm.facts;
+  const NetworkCost& codec = detail::codec_cost_of(arm);
+  constexpr double header = 128; // of an .npy file
+  constexpr double block = 4096; // of the usual file system
+  const double bytes =
+      header + 4.0 * 2 * facts.latent_channels * facts.latent_height * facts.latent_width;
+  return {.frozen_operations = images.train * codec.operations,
+          .memory_bytes = detail::frozen_memory(codec, 1),
+          .disk_bytes = images.train * block * std::ceil(bytes / block)};
 }
 
 namespace detail {
@@ -296,6 +314,7 @@ template <class = Once>
 std::string plan_text(const Driver& driver, const Sections& sections, const Backend& backend,
                       const std::string& device) {
   constexpr double reached = 0.4;
+  constexpr std::int64_t usual_width = 512; // of networks that have none of their own here
   constexpr double preparing = 3e-3; // seconds that one core takes to decode and crop an image
   std::string text;
   std::string notes;
@@ -346,6 +365,11 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
                     2.0 * static_cast<double>(sections.get<PrepareConfig>().shard_images) * pixels,
                 .disk_bytes = all * pixels});
     }
+    const std::filesystem::path cache = sections.get<DataConfig>().latent_cache;
+    if (arm.make_latents && !LatentCache{cache}.is_finished() && first_time(cache.string())) {
+      const StageCost cost = latent_cache_cost(arm, images);
+      add_cost(arm, "latents", cost.frozen_operations / rate(usual_width), cost);
+    }
     for (const StageNode& stage : arm.stages) {
       if (!stage.run) {
         continue;
@@ -362,7 +386,6 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
       const StageCost cost = stage_cost(arm, stage, sections, images);
       double seconds = -1;
       if (cost.operations >= 0 && cost.frozen_operations >= 0) {
-        constexpr std::int64_t usual_width = 512;
         const std::int64_t width = stage.network ? stage.network->size.width : usual_width;
         seconds = cost.operations > 0 ? cost.operations / rate(width) : 0;
         seconds += cost.frozen_operations > 0 ? cost.frozen_operations / rate(usual_width) : 0;

@@ -2,6 +2,7 @@
 /// From the source of a pipeline to its images and its codec: by its types, or by [data] where the
 /// types leave them open.
 
+#include <concepts>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,10 +10,15 @@
 
 #include <d2c/app/experiment_facts.hpp>
 #include <d2c/app/image_preparation.hpp>
+#include <d2c/app/latent_encoder_of.hpp>
+#include <d2c/app/stage_store.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/core/progress.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/data/cached_codec.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/from.hpp>
+#include <d2c/data/latent_cache.hpp>
 #include <d2c/data/load_cifar.hpp>
 #include <d2c/data/load_fashion_mnist.hpp>
 #include <d2c/data/load_npz_images.hpp>
@@ -20,6 +26,7 @@
 #include <d2c/data/open_imagenet.hpp>
 #include <d2c/data/open_web_dataset.hpp>
 #include <d2c/data/pixels_codec.hpp>
+#include <d2c/data/repa_list.hpp>
 #include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/version.hpp>
@@ -64,13 +71,16 @@ template <class D>
 ImageLoader loader_of(const Sections& sections) {
   const auto preparation = preparation_of<D>(sections);
   return [data = sections.get<DataConfig>(), preparation](Split split) -> ImageSet {
+    ImageSet images;
     if constexpr (ListedDataset<D>) {
-      return preparation->load(split);
+      images = preparation->load(split);
     } else if constexpr (requires { load_images(D{}, data, split); }) {
-      return load_images(D{}, data, split);
+      images = load_images(D{}, data, split);
     } else {
       throw InputError("[data] dataset: " + no_reader(D::name));
     }
+    images.split = split;
+    return images;
   };
 }
 
@@ -101,8 +111,19 @@ concept HasCodec = HasWeightedCodec<C> || requires {
   make_codec(C{});
 };
 
+/// Of an autoencoder whose latents have a cache in REPA's layout.
+template <class C>
+concept HasLatentCache = requires(const DataConfig& data, const std::string& device) {
+  { make_codec(C{}, data, device) } -> std::convertible_to<std::unique_ptr<const SDVaeCodec>>;
+};
+
 template <class C>
 std::shared_ptr<const Codec> codec_named(const DataConfig& data, const std::string& device) {
+  if constexpr (HasLatentCache<C>) {
+    if (!data.latent_cache.empty()) {
+      return std::make_shared<CachedCodec>(make_codec(C{}, data, device), data.latent_cache);
+    }
+  }
   if constexpr (HasWeightedCodec<C>) {
     return make_codec(C{}, data, device);
   } else if constexpr (HasCodec<C>) {
@@ -128,6 +149,37 @@ void check_codec(const DataConfig& data, Problems& problems) {
   }
   if constexpr (!HasCodec<C>) {
     problems.add("[data] codec", no_codec(C::name));
+  }
+}
+
+inline void refuse_latent_cache(const DataConfig& data, const std::string& why,
+                                Problems& problems) {
+  if (!data.latent_cache.empty()) {
+    problems.add("[data] latent_cache",
+                 "expected none " + why + ", found \"" + data.latent_cache + "\"");
+  }
+}
+
+/// Adds a problem for a cache of latents that no stage would read, or that does not fit the images.
+template <class C>
+void check_cache_of(const StageContext& context, Problems& problems) {
+  const DataConfig& data = context.section<DataConfig>();
+  if constexpr (!HasLatentCache<C>) {
+    refuse_latent_cache(data, "with " + std::string(C::name) + ", whose latents have no cache",
+                        problems);
+  } else if (!context.needs_images) {
+    refuse_latent_cache(data, "in a pipeline that reads no images", problems);
+  } else if (!data.latent_cache.empty()) {
+    ImageSet images;
+    try {
+      images = context.images(Split::train);
+    } catch (const InputError&) {
+      return; // not prepared yet, or missing, which the data set's own check says
+    }
+    problems.check("[data] latent_cache", [&] {
+      check_latent_cache(LatentCache{data.latent_cache}, *make_codec(C{}, data, context.device),
+                         images, latent_encoder_of(context.sections));
+    });
   }
 }
 
@@ -171,16 +223,41 @@ std::shared_ptr<const Codec> codec_for(const Sections& sections, const std::stri
   return codec;
 }
 
-template <class DatasetPolicy, class CodecPolicy>
-void check_data(const StageContext& context, Problems& problems) {
+template <class C>
+void make_latents_of(const Sections& sections, const std::string& device, const ImageLoader& images,
+                     Progress& progress) {
+  const DataConfig& data = sections.get<DataConfig>();
+  const LatentCache cache{data.latent_cache};
+  if (cache.is_finished()) {
+    if (!cache.key(latent_encoder_of(sections)).empty()) {
+      progress.line("latents: read from " + data.latent_cache +
+                    ", which is not known to come from these weights on this kind of device");
+    }
+    return;
+  }
+  // Beside the folder, which holds nothing but the cache.
+  auto folder = std::filesystem::absolute(cache.folder()).lexically_normal();
+  if (!folder.has_filename()) {
+    folder = folder.parent_path(); // "cache/"
+  }
+  StageStore::make_folder(folder.parent_path());
+  const FolderLock lock{folder.string() + ".lock", [&] {
+                          progress.line("latents: waiting for another process that works in " +
+                                        folder.string());
+                        }};
+  make_latent_cache(cache, *make_codec(C{}, data, device), images(Split::train),
+                    latent_encoder_of(sections), progress);
+  progress.line("latents: " + std::to_string(RepaList{folder}.size()) + " in " + folder.string());
+}
+
+template <class DatasetPolicy>
+void check_images_of(const StageContext& context, Problems& problems) {
   const DataConfig& data = context.section<DataConfig>();
   if (context.needs_images) {
     with_policy_or_named<DatasetPolicy>(KnownDatasets{}, data.dataset, "dataset", [&]<class D>() {
       check_dataset<D>(data, problems, context.needs_test_images);
     });
   }
-  with_policy_or_named<CodecPolicy>(KnownCodecs{}, data.codec, "codec",
-                                    [&]<class C>() { check_codec<C>(data, problems); });
 }
 
 } // namespace detail
@@ -221,24 +298,50 @@ inline std::shared_ptr<const Codec> codec_of(const From<CondensedPack>&, const S
   return detail::codec_for<NoPolicy>(sections, device);
 }
 
-/// Reports missing files of the data set, where it is read, and of the codec, and codecs that
-/// cannot be made.
+/// Makes the cache of latents that [data] latent_cache names unless it is finished; one process at
+/// a time. Throws as the loader and make_latent_cache; does nothing for a codec without a cache,
+/// which check_stage refuses.
+template <class... Policies>
+void make_latents(const Source<Policies...>&, const Sections& sections, const std::string& device,
+                  const ImageLoader& images, Progress& progress) {
+  const DataConfig& data = sections.get<DataConfig>();
+  detail::with_policy_or_named<typename Source<Policies...>::codec>(
+      KnownCodecs{}, data.codec, "codec", [&]<class C>() {
+        if constexpr (detail::HasLatentCache<C>) {
+          detail::make_latents_of<C>(sections, device, images, progress);
+        }
+      });
+}
+
+/// Reports missing files of the data set, where it is read, and of the codec, codecs that cannot be
+/// made, and a cache of latents that does not fit.
 template <class... Policies>
 void check_stage(const Source<Policies...>&, const StageContext& context, Problems& problems) {
   using Stage = Source<Policies...>;
-  detail::check_data<typename Stage::dataset, typename Stage::codec>(context, problems);
+  const DataConfig& data = context.section<DataConfig>();
+  detail::check_images_of<typename Stage::dataset>(context, problems);
+  detail::with_policy_or_named<typename Stage::codec>(
+      KnownCodecs{}, data.codec, "codec", [&]<class C>() {
+        detail::check_codec<C>(data, problems);
+        detail::check_cache_of<C>(context, problems);
+      });
 }
 
 inline void check_stage(const From<CondensedPack>&, const StageContext& context,
                         Problems& problems) {
-  const std::filesystem::path pack = context.section<DataConfig>().pack;
+  const DataConfig& data = context.section<DataConfig>();
+  const std::filesystem::path pack = data.pack;
   const auto file = std::filesystem::is_directory(pack) ? pack / "condensed.safetensors" : pack;
   if (pack.empty() || !std::filesystem::is_regular_file(file)) {
     problems.add("[data] pack",
                  "expected the folder of a condensed pack, found " +
                      (pack.empty() ? std::string("an empty string") : "no file " + file.string()));
   }
-  detail::check_data<NoPolicy, NoPolicy>(context, problems);
+  detail::check_images_of<NoPolicy>(context, problems);
+  detail::with_policy_or_named<NoPolicy>(KnownCodecs{}, data.codec, "codec", [&]<class C>() {
+    detail::check_codec<C>(data, problems);
+  });
+  detail::refuse_latent_cache(data, "in a pipeline that begins with a pack", problems);
 }
 
 } // namespace d2c

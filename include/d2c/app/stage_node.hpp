@@ -196,8 +196,9 @@ inline constexpr int store_format = 1;
 /// What the key of the resolved stage S stands for: the stage's type name, the keys it reads of its
 /// sections and of [data], with the content of the files they name (added to `input_files`) and of
 /// those that its policies read beside them (`companion_files`), the seed, `arithmetic` (which kind
-/// of device computes, and how: results differ in bits), and `made_from`, the keys of what it needs
-/// by artifact. Equal texts mean equal results. `hash_of` is what all stages of a program share.
+/// of device computes, and how: results differ in bits; and whose latents are read), and
+/// `made_from`, the keys of what it needs by artifact. Equal texts mean equal results. `hash_of` is
+/// what all stages of a program share.
 template <class S>
 std::string stage_key_text(const Sections& sections, std::uint64_t seed,
                            const std::string& arithmetic,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ImageSet {
   std::vector<std::string> class_names;    ///< by label
   std::string origin;                      ///< folder or file the images came from
   std::string content;                     ///< hash of all images, if the source knows one
+  std::optional<Split> split; ///< of the data source that this is, whole; none: other images
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 
