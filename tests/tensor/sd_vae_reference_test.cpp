@@ -567,6 +567,8 @@ namespace {
 constexpr TransformerSize tiny{.depth = 1, .width = 16, .heads = 1, .patch = 2};
 using OnLatents = Pipeline<Source<NpzImages<2, 32, 48>, Latent<Narrow>>, Selector<Random>,
                            Attacher<test_vae::Mean>, Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
+using FromPack =
+    Pipeline<From<CondensedPack>, Trainer<SiT<tiny>, FlowMatching, NoAlign, ClassCondition>>;
 using OnPixels = Pipeline<Source<NpzImages<2, 32, 48>, Pixels>, Selector<Random>,
                           Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
 
@@ -668,6 +670,26 @@ TEST_CASE("sd-vae reference: programs make the cache once, and results do not de
              Contains("[data] latent_cache: ") && Contains("expected the label of image"));
   CHECK_THAT(programs.call<OnPixels>("check", "c", with_cache, 2),
              Contains("[data] latent_cache: expected none with Pixels"));
+}
+
+TEST_CASE("sd-vae reference: training on a pack of latents needs no weights of the codec") {
+  const Programs programs;
+  const auto pack = programs.folder / "pack";
+  std::filesystem::create_directories(pack);
+  save_tensors(pack / "condensed.safetensors",
+               {{"labels", at::tensor({0, 1}, at::kLong)}, {"latents", at::randn({2, 4, 4, 4})}});
+  const std::string data =
+      "dataset = \"npz\"\nclasses = 2\nimage_size = 32\npack = \"" + pack.string() + "\"\n";
+  CHECK_THAT(programs.call<FromPack>("check", "a", data), Contains("no problems found"));
+  programs.call<FromPack>("train", "a", data);
+  CHECK(std::filesystem::exists(programs.folder / "runs/a/checkpoints/final.safetensors"));
+  CHECK_THAT(programs.call<FromPack>("check", "a", data + "latent_cache = \"cache\"\n", 2),
+             Contains("[data] latent_cache: expected none in a pipeline that begins with a pack"));
+
+  // Its images would have to be encoded, and samples shown.
+  save_tensors(pack / "condensed.safetensors", {{"labels", at::tensor({0, 1}, at::kLong)},
+                                                {"images", at::zeros({2, 3, 32, 32}, at::kByte)}});
+  CHECK_THAT(programs.call<FromPack>("check", "a", data, 2), Contains("[data] codec_weights"));
 }
 
 TEST_CASE("sd-vae: each missing, unexpected and mis-shaped tensor stands in one sentence") {

@@ -43,11 +43,22 @@ struct Arm {
   std::function<void(const std::string& device, Progress& progress)> make_latents;
   FileHashes hashes{}; ///< of the files that its stages read
 
-  /// Whether a stage reads images: to sample from trained weights needs none.
+  /// Whether a stage reads images: to sample from trained weights needs none, nor does training
+  /// where the pipeline begins with a pack.
   [[nodiscard]] bool needs_images() const {
+    const auto has = [](const std::vector<std::string_view>& artifacts, std::string_view artifact) {
+      return std::find(artifacts.begin(), artifacts.end(), artifact) != artifacts.end();
+    };
+    const bool pack = !stages.empty() && has(stages.front().text.provides, "CondensedPack");
+    return std::any_of(stages.begin(), stages.end(), [&](const StageNode& stage) {
+      return has(stage.text.needs, "Images") && !(pack && stage.kind() == "train");
+    });
+  }
+
+  /// Whether a stage shows what it has in model space: samples, or the images of a pack.
+  [[nodiscard]] bool decodes() const {
     return std::any_of(stages.begin(), stages.end(), [](const StageNode& stage) {
-      const auto& needs = stage.text.needs;
-      return std::find(needs.begin(), needs.end(), "Images") != needs.end();
+      return stage.kind() == "sample" || stage.kind() == "evaluate";
     });
   }
 

@@ -325,6 +325,7 @@ private:
                          .progress = progress,
                          .needs_images = arm.needs_images(),
                          .needs_test_images = arm.needs_test_images(sections_),
+                         .decodes = arm.decodes(),
                          .hashes = &arm.hashes};
     for (const StageNode& earlier : arm.stages) {
       if (&earlier == &stage) {

@@ -12,6 +12,7 @@
 #include <d2c/app/image_preparation.hpp>
 #include <d2c/app/latent_encoder_of.hpp>
 #include <d2c/app/stage_store.hpp>
+#include <d2c/attach/pack_file.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/progress.hpp>
 #include <d2c/core/stage_context.hpp>
@@ -133,10 +134,11 @@ std::shared_ptr<const Codec> codec_named(const DataConfig& data, const std::stri
   }
 }
 
+/// `needed`: whether a stage runs the codec's network.
 template <class C>
-void check_codec(const DataConfig& data, Problems& problems) {
+void check_codec(const DataConfig& data, bool needed, Problems& problems) {
   if constexpr (requires { C::weights; }) {
-    if (!std::filesystem::is_regular_file(data.codec_weights)) {
+    if (needed && !std::filesystem::is_regular_file(data.codec_weights)) {
       problems.add("[data] codec_weights",
                    "expected the file with the weights of " + std::string(C::name) + " (" +
                        std::string(C::weights) + "), found " +
@@ -322,7 +324,7 @@ void check_stage(const Source<Policies...>&, const StageContext& context, Proble
   detail::check_images_of<typename Stage::dataset>(context, problems);
   detail::with_policy_or_named<typename Stage::codec>(
       KnownCodecs{}, data.codec, "codec", [&]<class C>() {
-        detail::check_codec<C>(data, problems);
+        detail::check_codec<C>(data, true, problems);
         detail::check_cache_of<C>(context, problems);
       });
 }
@@ -337,9 +339,13 @@ inline void check_stage(const From<CondensedPack>&, const StageContext& context,
                  "expected the folder of a condensed pack, found " +
                      (pack.empty() ? std::string("an empty string") : "no file " + file.string()));
   }
+  bool encodes = false; // the images of a pack, to train on
+  if (!pack.empty() && std::filesystem::is_regular_file(file)) {
+    problems.check("[data] pack", [&] { encodes = PackFile{file}.has_images(); });
+  }
   detail::check_images_of<NoPolicy>(context, problems);
   detail::with_policy_or_named<NoPolicy>(KnownCodecs{}, data.codec, "codec", [&]<class C>() {
-    detail::check_codec<C>(data, problems);
+    detail::check_codec<C>(data, encodes || context.decodes, problems);
   });
   detail::refuse_latent_cache(data, "in a pipeline that begins with a pack", problems);
 }

@@ -91,6 +91,7 @@ struct StageContext {
   Progress& progress;
   bool needs_images = true;           ///< whether a stage of this pipeline reads images
   bool needs_test_images = true;      ///< whether one reads the test split
+  bool decodes = true;                ///< whether one shows what it has in model space
   const FileHashes* hashes = nullptr; ///< see hash_of_input
 
   template <class Section>
