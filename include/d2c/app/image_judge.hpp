@@ -306,8 +306,8 @@ private:
     DINOv2Shape shape;
     {
       const WeightsFile file{command_.dinov2};
-      shape =
-          dinov2_shape_of(file.names(), [&](const std::string& name) { return file.shape(name); });
+      shape = dinov2_shape_of(
+          file.names(), [&](const std::string& name) { return file.shape(name); }, command_.dinov2);
     }
     networks_[JudgedBy::dinov2].name = dinov2_name(shape);
     return make_dinov2_features(shape, config, device_);

@@ -30,6 +30,7 @@
 #include <d2c/data/repa_list.hpp>
 #include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/data/source.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/version.hpp>
 
 namespace d2c {
@@ -138,7 +139,7 @@ std::shared_ptr<const Codec> codec_named(const DataConfig& data, const std::stri
 template <class C>
 void check_codec(const DataConfig& data, bool needed, Problems& problems) {
   if constexpr (requires { C::weights; }) {
-    if (needed && !std::filesystem::is_regular_file(data.codec_weights)) {
+    if (needed && !is_file(data.codec_weights)) {
       problems.add("[data] codec_weights",
                    "expected the file with the weights of " + std::string(C::name) + " (" +
                        std::string(C::weights) + "), found " +
@@ -334,13 +335,13 @@ inline void check_stage(const From<CondensedPack>&, const StageContext& context,
   const DataConfig& data = context.section<DataConfig>();
   const std::filesystem::path pack = data.pack;
   const auto file = std::filesystem::is_directory(pack) ? pack / "condensed.safetensors" : pack;
-  if (pack.empty() || !std::filesystem::is_regular_file(file)) {
+  if (pack.empty() || !is_file(file)) {
     problems.add("[data] pack",
                  "expected the folder of a condensed pack, found " +
                      (pack.empty() ? std::string("an empty string") : "no file " + file.string()));
   }
   bool encodes = false; // the images of a pack, to train on
-  if (!pack.empty() && std::filesystem::is_regular_file(file)) {
+  if (!pack.empty() && is_file(file)) {
     problems.check("[data] pack", [&] { encodes = PackFile{file}.has_images(); });
   }
   detail::check_images_of<NoPolicy>(context, problems);

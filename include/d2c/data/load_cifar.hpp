@@ -19,6 +19,7 @@
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/numbered_id.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -63,7 +64,7 @@ std::string missing(const DataConfig& config, const std::string& file) {
 
 template <CifarFiles D>
 bool has_file(const DataConfig& config, const std::string& file) {
-  return !config.root.empty() && std::filesystem::is_regular_file(folder_of<D>(config) / file);
+  return !config.root.empty() && is_file(folder_of<D>(config) / file);
 }
 
 } // namespace cifar_detail

@@ -18,6 +18,7 @@
 #include <d2c/data/npz_images.hpp>
 #include <d2c/data/numbered_id.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/npz.hpp>
 
 namespace d2c {
@@ -28,11 +29,10 @@ namespace npz_images_detail {
 inline std::filesystem::path file_of(const DataConfig& config, Split split) {
   const std::filesystem::path root{config.root};
   if (split == Split::train) {
-    return std::filesystem::is_regular_file(root / "train.npz") ? root / "train.npz"
-                                                                : std::filesystem::path{};
+    return is_file(root / "train.npz") ? root / "train.npz" : std::filesystem::path{};
   }
   for (const char* name : {"val.npz", "validation.npz", "test.npz"}) {
-    if (std::filesystem::is_regular_file(root / name)) {
+    if (is_file(root / name)) {
       return root / name;
     }
   }

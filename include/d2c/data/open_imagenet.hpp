@@ -19,6 +19,7 @@
 #include <d2c/data/imagenet.hpp>
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/mapped_file.hpp>
 #include <d2c/io/utf8_name.hpp>
 
@@ -30,7 +31,7 @@ namespace imagenet_detail {
 inline std::filesystem::path names_file(const DataConfig& config) {
   for (const char* name : {"LOC_synset_mapping.txt", "synset_words.txt"}) {
     const auto path = std::filesystem::path{config.root} / name;
-    if (std::filesystem::is_regular_file(path)) {
+    if (is_file(path)) {
       return path;
     }
   }

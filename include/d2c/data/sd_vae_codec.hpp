@@ -24,6 +24,7 @@
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/data/sd_vae_network.hpp>
 #include <d2c/data/sd_vae_shape.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -111,7 +112,7 @@ private:
   /// again.
   const SDVaeNetwork& loaded() const {
     std::call_once(once_, [&] {
-      if (!std::filesystem::is_regular_file(weights_)) {
+      if (!is_file(weights_)) {
         throw InputError(
             "data.codec_weights: expected a file with the weights of Stable "
             "Diffusion's autoencoder, found " +
@@ -183,7 +184,7 @@ void check_codec_settings(Latent<Autoencoder>, const DataConfig& config, Problem
     problems.add("[data] codec_tile", "expected 0 or a multiple of 32 pixels, found " +
                                           std::to_string(config.codec_tile));
   }
-  if (std::filesystem::is_regular_file(config.codec_weights)) {
+  if (is_file(config.codec_weights)) {
     problems.check("[data] codec_weights", [&] {
       SDVaeNetwork::require_fits(WeightsFile{config.codec_weights}, Autoencoder::shape);
     });

@@ -14,9 +14,10 @@ namespace d2c {
 
 /// The shape that tensors of these names point at; shape_of(name) gives the extents of one. Names
 /// of another network give some shape whose tensors they are not: DINOv2Network then lists what
-/// differs. Throws InputError where an extent is that of no network: the file is not trusted.
+/// differs. Throws InputError, in the name of `file`, where an extent is that of no network.
 template <class ShapeOf>
-DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf& shape_of) {
+DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf& shape_of,
+                            const std::string& file = "the weights of DINOv2") {
   const DINOv2Names layout = dinov2_names_of(names);
   const auto has = [&](const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -31,9 +32,8 @@ DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf
   // Ten times what is published; sizes made of them fit an int.
   constexpr std::int64_t most_width = 1 << 14;
   constexpr std::int64_t most_tokens = 1 << 10;
-  const auto refuse = [](const std::string& what, std::int64_t found) {
-    throw InputError("the weights of DINOv2: expected " + what + ", found " +
-                     std::to_string(found));
+  const auto refuse = [&file](const std::string& what, std::int64_t found) {
+    throw InputError(file + ": expected " + what + ", found " + std::to_string(found));
   };
   DINOv2Shape shape;
   const std::int64_t width = extent(layout.class_token(), 2, shape.width);

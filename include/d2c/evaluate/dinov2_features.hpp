@@ -11,6 +11,7 @@
 #include <d2c/data/resample_tensor.hpp>
 #include <d2c/data/resample_weights.hpp>
 #include <d2c/encoders/colour_normalisation.hpp>
+#include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/dinov2_class_token.hpp>
 #include <d2c/encoders/dinov2_network.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
@@ -60,12 +61,8 @@ private:
 /// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
 /// Python package carries these weights.
 inline std::string dinov2_features_problem(const DINOv2Shape& shape, const EvaluateConfig& config) {
-  const std::string& file = config.dinov2_weights;
-  if (std::filesystem::is_regular_file(file)) {
-    return {};
-  }
-  return "expected a file with the DINOv2 weights (" + dinov2_file(shape) + "), found " +
-         (file.empty() ? "no path" : "no file \"" + file + "\"");
+  return configured_file_problem(config.dinov2_weights,
+                                 "a file with the DINOv2 weights (" + dinov2_file(shape) + ")");
 }
 
 /// The network of a shape, from [evaluate] dinov2_weights. Throws InputError if the file is missing
@@ -90,14 +87,19 @@ make_feature_extractor(DINOv2ClassToken<Encoder>, const EvaluateConfig& config, 
   return make_dinov2_features(Encoder::shape, config, device);
 }
 
-/// Adds a problem if the weights are missing; reads nothing.
+/// Adds a problem if the weights are missing or are those of another network; reads no value.
 template <class Encoder>
 void check_feature_extractor(DINOv2ClassToken<Encoder>, const EvaluateConfig& config,
                              Problems& problems) {
-  const std::string problem = dinov2_features_problem(Encoder::shape, config);
-  if (!problem.empty()) {
-    problems.add("[evaluate] dinov2_weights", problem);
+  constexpr const char* place = "[evaluate] dinov2_weights";
+  if (const std::string problem = dinov2_features_problem(Encoder::shape, config);
+      !problem.empty()) {
+    problems.add(place, problem);
+    return;
   }
+  problems.check(place, [&] {
+    DINOv2Network::require_fits(WeightsFile{config.dinov2_weights}, Encoder::shape);
+  });
 }
 
 } // namespace d2c

@@ -9,6 +9,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/inception_v3.hpp>
 #include <d2c/encoders/inception_v3_network.hpp>
 #include <d2c/encoders/inception_v3_resize.hpp>
@@ -48,13 +49,9 @@ private:
 /// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
 /// Python package carries these weights.
 inline std::string inception_v3_file_problem(const EvaluateConfig& config) {
-  const std::string& file = config.inception_weights;
-  if (std::filesystem::is_regular_file(file)) {
-    return {};
-  }
-  return "expected a file with the Inception weights of FID "
-         "(pt_inception-2015-12-05-6726825d.pth), found " +
-         (file.empty() ? "no path" : "no file \"" + file + "\"");
+  return configured_file_problem(config.inception_weights,
+                                 "a file with the Inception weights of FID "
+                                 "(pt_inception-2015-12-05-6726825d.pth)");
 }
 
 /// The network, from [evaluate] inception_weights. Throws InputError if the file is missing or

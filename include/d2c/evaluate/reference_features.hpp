@@ -22,6 +22,7 @@
 #include <d2c/evaluate/feature_parts.hpp>
 #include <d2c/evaluate/judged_features.hpp>
 #include <d2c/evaluate/reference_batch.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -122,7 +123,7 @@ inline std::string features_key(std::string_view network, const std::filesystem:
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.
 inline std::optional<SetFeatures> load_features(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) {
+  if (!is_file(path)) {
     return std::nullopt;
   }
   try {

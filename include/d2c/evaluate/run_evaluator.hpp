@@ -44,6 +44,7 @@
 #include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/evaluate/reference_features.hpp>
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/sample/sample_config.hpp>
 #include <d2c/select/subset_images.hpp>
@@ -380,7 +381,7 @@ void check_stage(const Evaluator<Policies...>&, const StageContext& context, Pro
     }
   };
   std::optional<std::int64_t> held_out;
-  if (!config.reference.empty() && !std::filesystem::is_regular_file(config.reference)) {
+  if (!config.reference.empty() && !is_file(config.reference)) {
     problems.add("[evaluate] reference", "expected a NumPy archive with images or moments, found "
                                          "no file \"" +
                                              config.reference + "\"");

@@ -21,6 +21,7 @@
 #include <d2c/diffusion/option_name.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/sample/sample_config.hpp>
 
 namespace d2c {
@@ -210,7 +211,7 @@ void check_sample_config(const SampleConfig& config, Problems& problems) {
                          detail::sample_values(config).at("guidance") + " and \"" +
                          config.guidance_null + "\"");
       }
-      if (!std::filesystem::is_regular_file(guide_checkpoint(config))) {
+      if (!is_file(guide_checkpoint(config))) {
         problems.add("sample.guide_checkpoint",
                      "expected a checkpoint or a folder with final.safetensors, found nothing at " +
                          guide_checkpoint(config).string());

@@ -17,6 +17,7 @@
 #include <d2c/diffusion/guidance.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/io/contact_sheet.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/png.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -62,8 +63,7 @@ template <class... Policies>
 void check_stage(const Sampler<Policies...>&, const StageContext& context, Problems& problems) {
   const auto& config = context.section<SampleConfig>();
   check_sample_config<typename Sampler<Policies...>::method>(config, problems);
-  if (!config.guide_checkpoint.empty() &&
-      std::filesystem::is_regular_file(guide_checkpoint(config))) {
+  if (!config.guide_checkpoint.empty() && is_file(guide_checkpoint(config))) {
     problems.check("sample.guide_checkpoint",
                    [&] { described_denoiser(WeightsFile(guide_checkpoint(config))); });
   }

@@ -9,6 +9,7 @@
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/score/score_config.hpp>
 #include <d2c/train/published_layout.hpp>
 
@@ -56,7 +57,7 @@ void check_score_config(const ScoreConfig& config, Problems& problems,
   }
   if (!trains_scorer(config)) {
     const std::filesystem::path file = scorer_checkpoint(config);
-    if (!std::filesystem::is_regular_file(file)) {
+    if (!is_file(file)) {
       problems.add("score.checkpoint",
                    "expected a file of weights or a folder with final.safetensors, found nothing "
                    "at " +

@@ -11,6 +11,7 @@
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/image_set.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/published_weights.hpp>
 #include <d2c/score/check_score_config.hpp>
@@ -36,7 +37,7 @@ void check_stage(const Scorer<Policies...>&, const StageContext& context, Proble
   const auto& config = context.section<ScoreConfig>();
   const auto shape = scorer_shape<typename Stage::model, typename Stage::objective>(context.facts);
   check_score_config(config, problems, published_weights(shape));
-  if (!trains_scorer(config) && std::filesystem::is_regular_file(scorer_checkpoint(config))) {
+  if (!trains_scorer(config) && is_file(scorer_checkpoint(config))) {
     problems.check("score.checkpoint",
                    [&] { scorer_weights<typename Stage::objective>(config).require_fits(shape); });
   }

@@ -10,6 +10,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/train/align_schedule.hpp>
 #include <d2c/train/ema.hpp>
 #include <d2c/train/learning_rate.hpp>
@@ -45,8 +46,7 @@ void check_train_config(const TrainConfig& config, Problems& problems) {
     }
   };
   check_published_choice({config.initial_part, config.initial_layout}, "train.initial", problems);
-  if (!config.initial_weights.empty() &&
-      !std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
+  if (!config.initial_weights.empty() && !is_file(denoiser_file(config.initial_weights))) {
     problems.add(
         "train.initial_weights",
         "expected a file of weights or a folder with final.safetensors, found nothing at " +

@@ -10,6 +10,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -78,7 +79,7 @@ void check_stage(const Pretrained<Policies...>&, const StageContext& context, Pr
   check_published_choice({config.weights_part, config.weights_layout}, "pretrained.weights",
                          problems);
   const std::filesystem::path file = denoiser_file(config.weights);
-  if (!std::filesystem::is_regular_file(file)) {
+  if (!is_file(file)) {
     problems.add(
         "pretrained.weights",
         "expected a file of weights or a folder with final.safetensors, found " +

@@ -8,6 +8,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/train/check_train_config.hpp>
@@ -53,8 +54,7 @@ void check_stage(const Trainer<Policies...>&, const StageContext& context, Probl
   const bool known = sizes.classes > 0 && sizes.height > 0 &&
                      (!Stage::conditioner::uses_text || sizes.text_width > 0) &&
                      (!(Aligner::aligns || entangles<Aligner>()) || sizes.visual_width > 0);
-  if (known && !config.initial_weights.empty() &&
-      std::filesystem::is_regular_file(denoiser_file(config.initial_weights))) {
+  if (known && !config.initial_weights.empty() && is_file(denoiser_file(config.initial_weights))) {
     problems.check("train.initial_weights", [&] {
       initial_weights<typename Stage::objective>(config).require_fits(
           denoiser_shape<typename Stage::model, typename Stage::objective, Aligner,
