@@ -118,7 +118,7 @@ TEST_CASE("FD-DINOv2 reference: the distance and the copy audit agree") {
   CHECK(found("frechet_training_Shallow") < 1e-4 * number("fd"));
 }
 
-TEST_CASE("FD-DINOv2: a missing file is a problem before anything runs, another network refused") {
+TEST_CASE("FD-DINOv2: a missing file or another network is a problem before anything runs") {
   Problems problems;
   EvaluateConfig section;
   check_feature_extractor(DINOv2ClassToken<>{}, section, problems);
@@ -130,4 +130,9 @@ TEST_CASE("FD-DINOv2: a missing file is a problem before anything runs, another 
                     Contains("evaluate.dinov2_weights"));
   CHECK_THROWS_WITH(make_feature_extractor(DINOv2ClassToken<DINOv2S>{}, config(), at::kCPU),
                     Contains("width 384 with 12 blocks"));
+  check_feature_extractor(Features{}, config(), problems);
+  CHECK(problems.list().size() == 1);
+  check_feature_extractor(DINOv2ClassToken<DINOv2S>{}, config(), problems);
+  REQUIRE(problems.list().size() == 2);
+  CHECK_THAT(problems.list()[1].what, Contains("width 384 with 12 blocks"));
 }
