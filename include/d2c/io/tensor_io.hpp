@@ -180,15 +180,16 @@ D2C_COMPILED_ONCE(void save_tensors<>(const std::filesystem::path&,
 inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name) {
   const CheckpointTensor& stored = checkpoint.tensor(name);
   const at::ScalarType type = scalar_type_of(stored.dtype);
+  // Before the storage, which then is the last memory taken and can be given back.
+  Tensor tensor = at::empty(stored.shape, type);
   if (stored.contiguous()) {
-    Tensor tensor = at::empty(stored.shape, type);
     read_bytes(checkpoint.file(), stored.bytes, tensor);
     return tensor;
   }
   const auto item = static_cast<std::int64_t>(at::elementSize(type));
   const Tensor storage = at::empty({static_cast<std::int64_t>(stored.bytes.size()) / item}, type);
   read_bytes(checkpoint.file(), stored.bytes, storage);
-  return storage.as_strided(stored.shape, stored.strides).contiguous();
+  return tensor.copy_(storage.as_strided(stored.shape, stored.strides));
 }
 
 /// Every tensor of a PyTorch checkpoint (or of what lies under the dotted name `under`), on the
