@@ -441,7 +441,7 @@ def check_published(program, folder):
     described = subprocess.run([program, "published", "describe"], capture_output=True, text=True, check=True)
     for text in ("Source<>", "Scorer<DiT-XL/2", "Interval<96>", "Trainer<SiT-L/2",
                  "published weights: DiT-XL-2-256x256.pt", "T5: 1 223 527 424 parameters",
-                 "DINOv2: 86 580 480 parameters", "SDVae"):
+                 "DINOv2: 86 579 712 parameters", "SDVae"):
         assert text in described.stdout, (text, described.stdout)
     empty = folder / "empty"
     empty.mkdir()
