@@ -16,6 +16,7 @@
 #include <d2c/io/tensor_io.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/dit.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/train/published_weights_file.hpp>
 
@@ -51,8 +52,8 @@ void copy(std::int64_t bytes) {
   std::cout << seconds_since(start) << ' ' << bytes << " 0\n";
 }
 
-/// The floor of a program that keeps its tensors: as many bytes of new memory, in tensors of 16 MB,
-/// written once.
+/// The floor of a program that keeps its tensors: as many bytes of new memory as d2c takes it, in
+/// tensors of 16 MB, written once.
 void make(std::int64_t bytes) {
   constexpr std::int64_t most = std::int64_t{16} << 20;
   at::ones({1 << 20}).add_(1); // threads exist before memory is made
@@ -61,7 +62,7 @@ void make(std::int64_t bytes) {
   for (std::int64_t made = 0; made < bytes; made += most) {
     const std::int64_t size = std::min(most, bytes - made);
     auto* const memory =
-        kept.emplace_back(at::empty({size}, at::kByte)).mutable_data_ptr<std::uint8_t>();
+        kept.emplace_back(d2c::large_empty({size}, at::kByte)).mutable_data_ptr<std::uint8_t>();
     d2c::parallel_ranges(size, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
       std::memset(memory + begin, 1, static_cast<std::size_t>(end - begin));
     });

@@ -25,7 +25,7 @@
 #include <d2c/ops/patches.hpp>
 #include <d2c/ops/timestep_features.hpp>
 #include <d2c/tensor/device.hpp>
-#include <d2c/tensor/large_zeros.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/random_normal.hpp>
 

@@ -21,6 +21,7 @@
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/safetensors_writer.hpp>
 #include <d2c/io/torch_checkpoint.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -124,7 +125,7 @@ inline at::ScalarType stored_type(const std::filesystem::path& path, std::string
 inline Tensor to_tensor(const SafetensorsFile& file, std::string_view name) {
   const SafetensorsEntry& entry = file.entry(name);
   Tensor tensor =
-      at::empty(entry.shape, tensor_io_detail::stored_type(file.path(), name, entry.dtype));
+      large_empty(entry.shape, tensor_io_detail::stored_type(file.path(), name, entry.dtype));
   read_bytes(file.file(), entry.bytes, tensor);
   return tensor;
 }
@@ -181,7 +182,7 @@ inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name
   const CheckpointTensor& stored = checkpoint.tensor(name);
   const at::ScalarType type = scalar_type_of(stored.dtype);
   // Before the storage, which then is the last memory taken and can be given back.
-  Tensor tensor = at::empty(stored.shape, type);
+  Tensor tensor = large_empty(stored.shape, type);
   if (stored.contiguous()) {
     read_bytes(checkpoint.file(), stored.bytes, tensor);
     return tensor;

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include <d2c/tensor/large_zeros.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {

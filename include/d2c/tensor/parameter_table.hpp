@@ -13,7 +13,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/models/parameter_list.hpp>
-#include <d2c/tensor/large_zeros.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/torch.hpp>
 
 namespace d2c {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <d2c/tensor/large_zeros.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
