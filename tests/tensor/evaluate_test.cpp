@@ -349,10 +349,7 @@ TEST_CASE("evaluate: sets that are too small for a metric are found by check") {
 }
 
 TEST_CASE("evaluate: mapped images have the features of the same images in memory, and own keys") {
-  test_features::FirstPixelExtractor network;
-  const d2c_test::ScratchFolder folder;
-  network.weights = folder / "weights";
-  std::ofstream{network.weights} << "w";
+  const test_features::FirstPixelExtractor network;
   const ImageSet memory = line(Split::test);
   ImageSet mapped = memory;
   mapped.pixels.clear();
@@ -367,7 +364,7 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
   CHECK(expected.neighbours.flatten()[2].item<float>() == 203);
 
   const auto key = [&](const ImageSet& set) {
-    return features_key("FirstPixel", network.weights, 32, set, at::kCPU);
+    return features_key("FirstPixel", "hash", 32, content_of(set), at::kCPU);
   };
   ImageSet changed = mapped;
   changed.places[3] = memory.image(0);
@@ -379,17 +376,18 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
 }
 
 TEST_CASE("evaluate: features of another device, of other weights or images are others") {
-  const Fixture fixture;
-  const auto weights = fixture.folder / "weights";
-  const ImageSet images = line(Split::test);
+  const std::string weights = "hash";
+  const std::string images = content_of(line(Split::test));
   const at::Device gpu{at::kCUDA, 0};
   at::globalContext().setAllowTF32CuDNN(false);
-  std::set<std::string> keys{features_key("A", weights, 64, images, at::kCPU),
-                             features_key("B", weights, 64, images, at::kCPU),
-                             features_key("A", weights, 96, images, at::kCPU),
-                             features_key("A", weights, 64, line(Split::train), at::kCPU),
-                             features_key("A", weights, 64, images, gpu)};
-  CHECK(keys.size() == 5);
+  std::set<std::string> keys{
+      features_key("A", weights, 64, images, at::kCPU),
+      features_key("B", weights, 64, images, at::kCPU),
+      features_key("A", "another", 64, images, at::kCPU),
+      features_key("A", weights, 96, images, at::kCPU),
+      features_key("A", weights, 64, content_of(line(Split::train)), at::kCPU),
+      features_key("A", weights, 64, images, gpu)};
+  CHECK(keys.size() == 6);
   CHECK_FALSE(keys.insert(features_key("A", weights, 64, images, {at::kCUDA, 1})).second);
   at::globalContext().setAllowTF32CuDNN(true);
   CHECK(keys.insert(features_key("A", weights, 64, images, gpu)).second);

@@ -19,6 +19,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/core/progress.hpp>
+#include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/dinov2_shape_of.hpp>
 #include <d2c/encoders/inception_v3.hpp>
 #include <d2c/encoders/published_moments.hpp>
@@ -286,10 +287,7 @@ private:
   std::unique_ptr<FeatureExtractor> make_inception() {
     EvaluateConfig config;
     config.inception_weights = command_.inception;
-    const std::string problem = inception_v3_file_problem(config);
-    if (!problem.empty()) {
-      throw InputError("--inception: " + problem);
-    }
+    require_configured_file("--inception", config.inception_weights, inception_v3_file);
     networks_[JudgedBy::inception].name =
         half_pixel() ? InceptionV3<HalfPixelResize>::name : InceptionV3<>::name;
     return make_inception_v3(
@@ -299,10 +297,8 @@ private:
   std::unique_ptr<FeatureExtractor> make_dinov2() {
     EvaluateConfig config;
     config.dinov2_weights = command_.dinov2;
-    const std::string problem = dinov2_features_problem(dinov2_shapes::L, config);
-    if (!problem.empty()) {
-      throw InputError("--dinov2: " + problem);
-    }
+    require_configured_file("--dinov2", config.dinov2_weights,
+                            dinov2_features_file(dinov2_shapes::L));
     DINOv2Shape shape;
     {
       const WeightsFile file{command_.dinov2};

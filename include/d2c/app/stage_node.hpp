@@ -28,6 +28,7 @@
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/shard_index.hpp>
 #include <d2c/models/transformer_size.hpp>
 
@@ -76,9 +77,8 @@ inline std::string content_of_file(const std::filesystem::path& file, const File
     }
   }
   std::string hashes;
-  std::error_code ignored;
   for (const auto& each : all) {
-    if (std::filesystem::is_regular_file(each, ignored)) {
+    if (is_file(each)) {
       const std::string hash = hash_of(each);
       input_files[each.string()] = hash;
       hashes += (hashes.empty() ? "" : " ") + hash;
@@ -116,7 +116,7 @@ std::string key_text(const Section& section, bool with_prompt,
         const bool pack = std::filesystem::exists(file / "condensed.safetensors", ignored);
         file /= pack ? "condensed.safetensors" : "final.safetensors";
       }
-      if (!field.empty() && std::filesystem::is_regular_file(file, ignored)) {
+      if (!field.empty() && is_file(file)) {
         value = "xxh3:" + content_of_file(file, hash_of, input_files);
       }
     }

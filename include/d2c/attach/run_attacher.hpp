@@ -86,18 +86,11 @@ void check_encoder_of(std::string_view key, const std::string& configured,
     if constexpr (requires { check_encoder(Tag{}, config, problems); }) {
       check_encoder(Tag{}, config, problems);
     } else {
-      const auto expect_file = [&](std::string_view place, const std::string& path,
-                                   const std::string& what) {
-        if (const std::string problem =
-                configured_file_problem(path, what + " of " + std::string(Tag::name));
-            !problem.empty()) {
-          problems.add(std::string(place), problem);
-        }
-      };
-      expect_file(key, configured, "the file with the weights");
+      const std::string of_name = " of " + std::string(Tag::name);
+      check_configured_file(problems, key, configured, "the file with the weights" + of_name);
       if constexpr (requires { Tag::vocabulary; }) {
-        expect_file("[attach] text_vocabulary", config.text_vocabulary,
-                    "the vocabulary (" + std::string(Tag::vocabulary) + ")");
+        check_configured_file(problems, "[attach] text_vocabulary", config.text_vocabulary,
+                              "the vocabulary (" + std::string(Tag::vocabulary) + ")" + of_name);
       }
     }
   }
@@ -151,62 +144,141 @@ struct AttachJob {
   std::string_view class_token = {}; ///< what it is; empty: none is attached
 };
 
+inline bool writes_pixels(const StageContext& context) {
+  return dynamic_cast<const PixelsCodec*>(&context.codec) != nullptr;
+}
+
+/// The prompts' tokens and their mask, as a pack has them; prompts and encoder go into `manifest`.
+inline EncodedText encoded_prompts(const AttachJob& job, const std::vector<std::string>& classes,
+                                   const StageContext& context, nlohmann::ordered_json& manifest) {
+  std::vector<std::string> prompts;
+  for (const std::string& name : classes) {
+    prompts.push_back(class_prompt(context.section<DataConfig>().prompt, name));
+  }
+  const auto encoder = job.text(); // gone before the next one takes memory
+  EncodedText text = encoder->encode(prompts);
+  const auto count = static_cast<std::int64_t>(prompts.size());
+  require_features(job.text_name, "text tokens", text.tokens,
+                   {count, job.text_tokens, job.text_width});
+  require_features(job.text_name, "the mask of text tokens", text.mask, {count, job.text_tokens});
+  text.tokens = text.tokens.contiguous();
+  text.mask = text.mask.contiguous();
+  manifest["prompts"] = prompts;
+  manifest["text_encoder"] =
+      encoder_record(job.text_name, job.text_tokens, job.text_width, encoder->files(), context);
+  return text;
+}
+
+/// The tensors of a pack of n images, in the order in which they are written.
+inline std::vector<SafetensorsDeclaration> pack_tensors(const AttachJob& job,
+                                                        const EncodedText& text,
+                                                        const ImageSet& images, std::int64_t n,
+                                                        const StageContext& context) {
+  // Wide types first, so that readers find every tensor aligned.
+  std::vector<SafetensorsDeclaration> declared{{"labels", DType::I64, {n}}};
+  if (job.text) {
+    declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
+    declared.push_back({"text_mask", DType::F32, text.mask.sizes().vec()});
+  }
+  if (job.vision) {
+    declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
+  }
+  if (!job.class_token.empty()) {
+    declared.push_back({"class_tokens", DType::F32, {n, job.vision_width}});
+  }
+  if (writes_pixels(context)) {
+    declared.push_back({"images", DType::U8, {n, images.channels, images.height, images.width}});
+  } else {
+    declared.push_back({"latents",
+                        DType::F32,
+                        {n, context.codec.channels(images), context.codec.height(images),
+                         context.codec.width(images)}});
+  }
+  return declared;
+}
+
+/// Calls use(indices) for the kept images, [attach] batch at a time.
+template <class Use>
+void for_each_batch(std::span<const std::int64_t> kept, const StageContext& context,
+                    const Use& use) {
+  const auto most = static_cast<std::size_t>(context.section<AttachConfig>().batch);
+  for (std::size_t begin = 0; begin < kept.size(); begin += most) {
+    use(kept.subspan(begin, std::min(most, kept.size() - begin)));
+  }
+}
+
+inline void write_visual_tokens(const AttachJob& job, const VisionEncoder& vision,
+                                const ImageSet& images, std::span<const std::int64_t> kept,
+                                SafetensorsWriter& writer, StageContext& context) {
+  std::vector<Tensor> class_tokens; // kept until all patch tokens are written
+  context.progress.start("attaching " + std::string(job.vision_name),
+                         static_cast<std::int64_t>(kept.size()), "images");
+  for_each_batch(kept, context, [&](std::span<const std::int64_t> batch) {
+    const auto count = static_cast<std::int64_t>(batch.size());
+    VisualFeatures features;
+    if (job.class_token.empty()) {
+      features.patch_tokens = vision.patch_tokens(image_tensor(images, batch));
+    } else {
+      features = vision.features(image_tensor(images, batch));
+      require_features(job.vision_name, "class tokens", features.class_tokens,
+                       {count, job.vision_width});
+      class_tokens.push_back(features.class_tokens);
+    }
+    require_features(job.vision_name, "patch tokens", features.patch_tokens,
+                     {count, job.vision_tokens, job.vision_width});
+    writer.append(tensor_bytes(features.patch_tokens.contiguous()));
+    context.progress.advance(count);
+  });
+  context.progress.finish();
+  if (!class_tokens.empty()) {
+    writer.append(tensor_bytes(at::cat(class_tokens).contiguous()));
+  }
+}
+
+/// The images themselves, or their latents where the codec has some.
+inline void write_images(const ImageSet& images, std::span<const std::int64_t> kept,
+                         SafetensorsWriter& writer, StageContext& context) {
+  if (writes_pixels(context)) {
+    for_each_batch(kept, context, [&](std::span<const std::int64_t> batch) {
+      writer.append(tensor_bytes(image_tensor(images, batch)));
+    });
+    return;
+  }
+  context.progress.start("encoding", static_cast<std::int64_t>(kept.size()), "images");
+  for_each_batch(kept, context, [&](std::span<const std::int64_t> batch) {
+    writer.append(tensor_bytes(context.codec.encode(images, batch).contiguous()));
+    context.progress.advance(static_cast<std::int64_t>(batch.size()));
+  });
+  context.progress.finish();
+}
+
 template <class = Once>
 void write_pack(const AttachJob& job, StageContext& context) {
-  const auto& config = context.section<AttachConfig>();
   const ImageSet images = context.images(Split::train);
   const auto kept = subset_indices(context.artifacts.at<Subset>() / "subset.csv", images);
   const auto n = static_cast<std::int64_t>(kept.size());
-  const bool pixels = dynamic_cast<const PixelsCodec*>(&context.codec) != nullptr;
-
   nlohmann::ordered_json manifest;
   manifest["format"] = 1;
   manifest["images"] = n;
   manifest["origin"] = images.origin;
   manifest["classes"] = images.class_names;
-  // Wide types first, so that readers find every tensor aligned.
-  std::vector<SafetensorsDeclaration> declared{{"labels", DType::I64, {n}}};
+
   EncodedText text;
   if (job.text) {
-    std::vector<std::string> prompts;
-    for (const std::string& name : images.class_names) {
-      prompts.push_back(class_prompt(context.section<DataConfig>().prompt, name));
-    }
-    const auto encoder = job.text(); // gone before the next one takes memory
-    text = encoder->encode(prompts);
-    const auto classes = static_cast<std::int64_t>(prompts.size());
-    require_features(job.text_name, "text tokens", text.tokens,
-                     {classes, job.text_tokens, job.text_width});
-    require_features(job.text_name, "the mask of text tokens", text.mask,
-                     {classes, job.text_tokens});
-    text.tokens = text.tokens.contiguous();
-    text.mask = text.mask.contiguous();
-    declared.push_back({"text_tokens", DType::F32, text.tokens.sizes().vec()});
-    declared.push_back({"text_mask", DType::F32, text.mask.sizes().vec()});
-    manifest["prompts"] = prompts;
-    manifest["text_encoder"] = encoder_record(job.text_name, text.tokens.size(1),
-                                              text.tokens.size(2), encoder->files(), context);
+    text = encoded_prompts(job, images.class_names, context, manifest);
   }
   const auto vision = job.vision ? job.vision() : nullptr;
   if (vision != nullptr) {
-    declared.push_back({"visual_tokens", DType::F32, {n, job.vision_tokens, job.vision_width}});
     manifest["vision_encoder"] = encoder_record(job.vision_name, job.vision_tokens,
                                                 job.vision_width, vision->files(), context);
     if (!job.class_token.empty()) {
-      declared.push_back({"class_tokens", DType::F32, {n, job.vision_width}});
       manifest["vision_encoder"]["class_token"] = job.class_token;
     }
   }
-  declared.push_back(
-      pixels ? SafetensorsDeclaration{"images",
-                                      DType::U8,
-                                      {n, images.channels, images.height, images.width}}
-             : SafetensorsDeclaration{"latents",
-                                      DType::F32,
-                                      {n, context.codec.channels(images),
-                                       context.codec.height(images), context.codec.width(images)}});
 
-  SafetensorsWriter writer{context.out / PackFile::file_name, declared, {{"format", "d2c-pack-1"}}};
+  SafetensorsWriter writer{context.out / PackFile::file_name,
+                           pack_tensors(job, text, images, n, context),
+                           {{"format", "d2c-pack-1"}}};
   std::vector<std::int64_t> labels;
   for (const std::int64_t index : kept) {
     labels.push_back(images.labels[static_cast<std::size_t>(index)]);
@@ -217,49 +289,10 @@ void write_pack(const AttachJob& job, StageContext& context) {
     writer.append(tensor_bytes(text.mask));
     text = {};
   }
-  const auto for_each_batch = [&](const auto& use) {
-    for (std::size_t begin = 0; begin < kept.size();
-         begin += static_cast<std::size_t>(config.batch)) {
-      const auto count = std::min(static_cast<std::size_t>(config.batch), kept.size() - begin);
-      use(std::span{kept}.subspan(begin, count));
-    }
-  };
   if (vision != nullptr) {
-    std::vector<Tensor> class_tokens; // kept until all patch tokens are written
-    context.progress.start("attaching " + std::string(job.vision_name), n, "images");
-    for_each_batch([&](std::span<const std::int64_t> batch) {
-      VisualFeatures features;
-      if (job.class_token.empty()) {
-        features.patch_tokens = vision->patch_tokens(image_tensor(images, batch));
-      } else {
-        features = vision->features(image_tensor(images, batch));
-        require_features(job.vision_name, "class tokens", features.class_tokens,
-                         {static_cast<std::int64_t>(batch.size()), job.vision_width});
-        class_tokens.push_back(features.class_tokens);
-      }
-      require_features(
-          job.vision_name, "patch tokens", features.patch_tokens,
-          {static_cast<std::int64_t>(batch.size()), job.vision_tokens, job.vision_width});
-      writer.append(tensor_bytes(features.patch_tokens.contiguous()));
-      context.progress.advance(static_cast<std::int64_t>(batch.size()));
-    });
-    context.progress.finish();
-    if (!class_tokens.empty()) {
-      writer.append(tensor_bytes(at::cat(class_tokens).contiguous()));
-    }
+    write_visual_tokens(job, *vision, images, kept, writer, context);
   }
-  if (pixels) {
-    for_each_batch([&](std::span<const std::int64_t> batch) {
-      writer.append(tensor_bytes(image_tensor(images, batch)));
-    });
-  } else {
-    context.progress.start("encoding", n, "images");
-    for_each_batch([&](std::span<const std::int64_t> batch) {
-      writer.append(tensor_bytes(context.codec.encode(images, batch).contiguous()));
-      context.progress.advance(static_cast<std::int64_t>(batch.size()));
-    });
-    context.progress.finish();
-  }
+  write_images(images, kept, writer, context);
   writer.commit();
 
   manifest["ids"] = nlohmann::ordered_json::array();

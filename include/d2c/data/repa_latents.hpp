@@ -28,6 +28,7 @@
 #include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/io/atomic_file.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/io/leftovers.hpp>
 #include <d2c/io/npy.hpp>
 #include <d2c/tensor/torch.hpp>
@@ -140,8 +141,7 @@ inline std::string repa_file(std::int64_t image) {
 /// leaves of a file that was not yet on the disk may have the right size and be full of zeros; a
 /// deviation is never zero.
 inline bool is_sound(const std::filesystem::path& path, const std::vector<std::int64_t>& shape) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) {
+  if (!is_file(path)) {
     return false;
   }
   try {

@@ -9,7 +9,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
+#include <d2c/io/is_file.hpp>
 
 namespace d2c {
 
@@ -54,10 +54,7 @@ public:
   }
 
   /// Whether the folder has the list, which is written when all else is there.
-  static bool is_in(const std::filesystem::path& folder) {
-    std::error_code ignored;
-    return std::filesystem::is_regular_file(folder / file_name, ignored);
-  }
+  static bool is_in(const std::filesystem::path& folder) { return is_file(folder / file_name); }
 
   [[nodiscard]] std::filesystem::path path() const { return folder_ / file_name; }
 
@@ -91,8 +88,7 @@ public:
     for (std::int64_t i = 0; i < count; ++i) {
       const std::filesystem::path each =
           folder / file(count == 1 ? 0 : i * (size - 1) / (count - 1));
-      std::error_code ignored;
-      hashes += std::filesystem::is_regular_file(each, ignored) ? hash_of_file(each) : "none";
+      hashes += is_file(each) ? hash_of_file(each) : "none";
     }
     return hash_of_text(hashes);
   }

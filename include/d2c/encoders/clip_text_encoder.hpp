@@ -85,25 +85,20 @@ private:
 template <class = Once>
 void check_clip_text_files(const CLIPTextShape& shape, const AttachConfig& config,
                            Problems& problems) {
-  const auto there = [&](const char* place, const std::string& file, const std::string& what) {
-    const std::string problem = configured_file_problem(file, what);
-    if (!problem.empty()) {
-      problems.add(place, problem);
-    }
-    return problem.empty();
-  };
   constexpr const char* weights = "[attach] text_weights";
-  if (there(weights, config.text_weights,
-            "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
-            "model.safetensors)")) {
+  if (check_configured_file(
+          problems, weights, config.text_weights,
+          "a file with the CLIP weights (the authors' ViT-L-14.pt or its like, or transformers' "
+          "model.safetensors)")) {
     problems.check(weights,
                    [&] { CLIPTextNetwork::require_fits(WeightsFile{config.text_weights}, shape); });
   }
   constexpr const char* vocabulary = "[attach] text_vocabulary";
-  if (there(vocabulary, config.text_vocabulary,
-            "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)") &&
-      there(vocabulary, clip_vocabulary_files(config.text_vocabulary).back().string(),
-            "the list of pairs beside vocab.json")) {
+  if (check_configured_file(problems, vocabulary, config.text_vocabulary,
+                            "CLIP's vocabulary (vocab.json or bpe_simple_vocab_16e6.txt.gz)") &&
+      check_configured_file(problems, vocabulary,
+                            clip_vocabulary_files(config.text_vocabulary).back().string(),
+                            "the list of pairs beside vocab.json")) {
     problems.check(vocabulary, [&] { clip_vocabulary(config.text_vocabulary, shape); });
   }
 }

@@ -8,7 +8,6 @@
 #include <string>
 
 #include <d2c/attach/attach_config.hpp>
-#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/grid_encoder.hpp>
@@ -33,11 +32,8 @@ template <class Network>
 std::unique_ptr<VisionEncoder> make_grid_encoder(const typename Network::Shape& shape,
                                                  std::int64_t grid, PositionRule rule,
                                                  const AttachConfig& config, at::Device device) {
-  const std::string problem =
-      configured_file_problem(config.vision_weights, Network::expected_file(shape));
-  if (!problem.empty()) {
-    throw InputError("attach.vision_weights: " + problem);
-  }
+  require_configured_file("attach.vision_weights", config.vision_weights,
+                          Network::expected_file(shape));
   return std::make_unique<GridEncoder<Network>>(WeightsFile{config.vision_weights}, shape, grid,
                                                 rule, device);
 }
@@ -48,13 +44,11 @@ template <class Network>
 void check_grid_encoder(const typename Network::Shape& shape, const AttachConfig& config,
                         Problems& problems) {
   const std::string place = "[attach] vision_weights";
-  const std::string problem =
-      configured_file_problem(config.vision_weights, Network::expected_file(shape));
-  if (!problem.empty()) {
-    problems.add(place, problem);
-    return;
+  if (check_configured_file(problems, place, config.vision_weights,
+                            Network::expected_file(shape))) {
+    problems.check(place,
+                   [&] { Network::require_fits(WeightsFile{config.vision_weights}, shape); });
   }
-  problems.check(place, [&] { Network::require_fits(WeightsFile{config.vision_weights}, shape); });
 }
 
 /// The encoder that a tag names. Errors as above.

@@ -91,22 +91,19 @@ private:
 template <class = Once>
 void check_t5_files(std::string_view name, const T5Shape& shape, const AttachConfig& config,
                     Problems& problems) {
-  const auto there = [&](const char* place, const std::string& file, const std::string& what) {
-    const std::string problem = configured_file_problem(file, what + " of " + std::string(name));
-    if (!problem.empty()) {
-      problems.add(place, problem);
-    }
-    return problem.empty();
-  };
+  const std::string of_name = " of " + std::string(name);
   constexpr const char* weights = "[attach] text_weights";
-  if (there(weights, config.text_weights,
-            "a file with the weights (model.safetensors, model.safetensors.index.json or "
-            "pytorch_model.bin)")) {
+  if (check_configured_file(
+          problems, weights, config.text_weights,
+          "a file with the weights (model.safetensors, model.safetensors.index.json or "
+          "pytorch_model.bin)" +
+              of_name)) {
     problems.check(weights,
                    [&] { T5Network::require_fits(WeightsFile{config.text_weights}, shape); });
   }
   constexpr const char* vocabulary = "[attach] text_vocabulary";
-  if (there(vocabulary, config.text_vocabulary, "the vocabulary (spiece.model)")) {
+  if (check_configured_file(problems, vocabulary, config.text_vocabulary,
+                            "the vocabulary (spiece.model)" + of_name)) {
     problems.check(vocabulary, [&] { t5_vocabulary(config.text_vocabulary, shape); });
   }
 }

@@ -6,7 +6,6 @@
 #include <string>
 
 #include <d2c/core/compiled_once.hpp>
-#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/data/resample_tensor.hpp>
 #include <d2c/data/resample_weights.hpp>
@@ -58,11 +57,9 @@ private:
   at::Device device_;
 };
 
-/// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
-/// Python package carries these weights.
-inline std::string dinov2_features_problem(const DINOv2Shape& shape, const EvaluateConfig& config) {
-  return configured_file_problem(config.dinov2_weights,
-                                 "a file with the DINOv2 weights (" + dinov2_file(shape) + ")");
+/// What [evaluate] dinov2_weights should name; no Python package carries these weights.
+inline std::string dinov2_features_file(const DINOv2Shape& shape) {
+  return "a file with the DINOv2 weights (" + dinov2_file(shape) + ")";
 }
 
 /// The network of a shape, from [evaluate] dinov2_weights. Throws InputError if the file is missing
@@ -70,10 +67,8 @@ inline std::string dinov2_features_problem(const DINOv2Shape& shape, const Evalu
 template <class = Once>
 std::unique_ptr<FeatureExtractor>
 make_dinov2_features(const DINOv2Shape& shape, const EvaluateConfig& config, at::Device device) {
-  const std::string problem = dinov2_features_problem(shape, config);
-  if (!problem.empty()) {
-    throw InputError("evaluate.dinov2_weights: " + problem);
-  }
+  require_configured_file("evaluate.dinov2_weights", config.dinov2_weights,
+                          dinov2_features_file(shape));
   return std::make_unique<DINOv2Features>(config.dinov2_weights, shape, device);
 }
 D2C_COMPILED_ONCE(std::unique_ptr<FeatureExtractor> make_dinov2_features<>(const DINOv2Shape&,
@@ -92,14 +87,12 @@ template <class Encoder>
 void check_feature_extractor(DINOv2ClassToken<Encoder>, const EvaluateConfig& config,
                              Problems& problems) {
   constexpr const char* place = "[evaluate] dinov2_weights";
-  if (const std::string problem = dinov2_features_problem(Encoder::shape, config);
-      !problem.empty()) {
-    problems.add(place, problem);
-    return;
+  if (check_configured_file(problems, place, config.dinov2_weights,
+                            dinov2_features_file(Encoder::shape))) {
+    problems.check(place, [&] {
+      DINOv2Network::require_fits(WeightsFile{config.dinov2_weights}, Encoder::shape);
+    });
   }
-  problems.check(place, [&] {
-    DINOv2Network::require_fits(WeightsFile{config.dinov2_weights}, Encoder::shape);
-  });
 }
 
 } // namespace d2c

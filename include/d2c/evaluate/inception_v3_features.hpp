@@ -7,7 +7,6 @@
 #include <string>
 
 #include <d2c/core/compiled_once.hpp>
-#include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/configured_file.hpp>
 #include <d2c/encoders/inception_v3.hpp>
@@ -46,23 +45,17 @@ private:
   InceptionResize resize_;
 };
 
-/// What is wrong with the configured file, "expected ..., found ...", or nothing; reads nothing. No
-/// Python package carries these weights.
-inline std::string inception_v3_file_problem(const EvaluateConfig& config) {
-  return configured_file_problem(config.inception_weights,
-                                 "a file with the Inception weights of FID "
-                                 "(pt_inception-2015-12-05-6726825d.pth)");
-}
+/// What [evaluate] inception_weights should name; no Python package carries these weights.
+inline constexpr const char* inception_v3_file =
+    "a file with the Inception weights of FID (pt_inception-2015-12-05-6726825d.pth)";
 
 /// The network, from [evaluate] inception_weights. Throws InputError if the file is missing or
 /// holds another network.
 template <class = Once>
 std::unique_ptr<FeatureExtractor>
 make_inception_v3(InceptionResize resize, const EvaluateConfig& config, at::Device device) {
-  const std::string problem = inception_v3_file_problem(config);
-  if (!problem.empty()) {
-    throw InputError("evaluate.inception_weights: " + problem);
-  }
+  require_configured_file("evaluate.inception_weights", config.inception_weights,
+                          inception_v3_file);
   return std::make_unique<InceptionV3Features>(config.inception_weights, resize, device);
 }
 D2C_COMPILED_ONCE(std::unique_ptr<FeatureExtractor> make_inception_v3<>(InceptionResize,
@@ -79,13 +72,11 @@ make_feature_extractor(InceptionV3<Resize>, const EvaluateConfig& config, at::De
 /// Adds a problem if the weights are missing or are those of another network; reads no value.
 template <class = Once>
 void check_inception_v3(const EvaluateConfig& config, Problems& problems) {
-  const std::string problem = inception_v3_file_problem(config);
-  if (!problem.empty()) {
-    problems.add("[evaluate] inception_weights", problem);
-    return;
+  constexpr const char* place = "[evaluate] inception_weights";
+  if (check_configured_file(problems, place, config.inception_weights, inception_v3_file)) {
+    problems.check(
+        place, [&] { InceptionV3Network::require_fits(WeightsFile{config.inception_weights}); });
   }
-  problems.check("[evaluate] inception_weights",
-                 [&] { InceptionV3Network::require_fits(WeightsFile{config.inception_weights}); });
 }
 D2C_COMPILED_ONCE(void check_inception_v3<>(const EvaluateConfig&, Problems&))
 

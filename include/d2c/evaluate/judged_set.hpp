@@ -17,6 +17,7 @@
 #include <d2c/io/decoded_image.hpp>
 #include <d2c/io/image_decoder.hpp>
 #include <d2c/io/image_extension.hpp>
+#include <d2c/io/is_file.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -32,7 +33,7 @@ public:
     std::error_code none;
     if (std::filesystem::is_directory(path_, none)) {
       list_files();
-    } else if (std::filesystem::is_regular_file(path_, none)) {
+    } else if (is_file(path_)) {
       archive_.emplace(path_);
     } else {
       throw InputError(path_.string() + ": expected an .npz archive or a folder of images, found "

@@ -89,22 +89,8 @@ inline SetFeatures set_features(const FeatureExtractor& network, const Reference
       parts.stored);
 }
 
-/// Names the features of images with this content by this network at this resolution, computed on
-/// this kind of device: 16 hexadecimal digits.
-inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
-                                std::int64_t resolution, const std::string& content,
-                                at::Device device) {
-  const std::string arithmetic =
-      std::string(device.is_cuda() ? "cuda" : "cpu") +
-      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
-  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " +
-                      hash_of_file(weights) + " " + std::to_string(resolution) + " " + content);
-}
-
-/// The same for the images of a set.
-inline std::string features_key(std::string_view network, const std::filesystem::path& weights,
-                                std::int64_t resolution, const ImageSet& images,
-                                at::Device device) {
+/// Names the content of a set of images: its own name for it, or the hash of the pixels.
+inline std::string content_of(const ImageSet& images) {
   std::string content = images.content;
   if (content.empty() && images.places.empty()) {
     content =
@@ -115,10 +101,20 @@ inline std::string features_key(std::string_view network, const std::filesystem:
                                static_cast<std::size_t>(images.image_bytes())});
     }
   }
-  return features_key(network, weights, resolution,
-                      std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
-                          std::to_string(images.width) + " " + content,
-                      device);
+  return std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
+         std::to_string(images.width) + " " + content;
+}
+
+/// Names the features of images with this content by this network, whose weights have the hash
+/// `weights`, at this resolution, computed on this kind of device: 16 hexadecimal digits.
+inline std::string features_key(std::string_view network, const std::string& weights,
+                                std::int64_t resolution, const std::string& content,
+                                at::Device device) {
+  const std::string arithmetic =
+      std::string(device.is_cuda() ? "cuda" : "cpu") +
+      (device.is_cuda() && at::globalContext().allowTF32CuDNN() ? " tf32" : "");
+  return hash_of_text("features 1 " + arithmetic + " " + std::string(network) + " " + weights +
+                      " " + std::to_string(resolution) + " " + content);
 }
 
 /// Reads features stored by save_features, or nothing if there are none or the file is damaged.

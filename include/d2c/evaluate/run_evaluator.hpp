@@ -63,8 +63,9 @@ struct ImageStream {
 
 /// The images an evaluation compares.
 struct JudgedImages {
-  ImageSet held_out;
-  Tensor samples; ///< mapped
+  ImageSet held_out;                     ///< empty if there is an archive
+  std::optional<ReferenceBatch> archive; ///< [evaluate] reference, opened once: opening reads it
+  Tensor samples;                        ///< mapped
   ImageStream training;
 };
 
@@ -129,8 +130,11 @@ JudgedImages judged_images(const StageContext& context) {
                                                                "samples.safetensors");
   images.samples = mapped_images(samples);
   images.training = training_images(context);
-  if (context.section<EvaluateConfig>().reference.empty()) {
+  const std::string& reference = context.section<EvaluateConfig>().reference;
+  if (reference.empty()) {
     images.held_out = context.images(Split::test);
+  } else {
+    images.archive.emplace(reference);
   }
   const Tensor first =
       images.training.images_of(0, std::min<std::int64_t>(1, images.training.size));
@@ -158,21 +162,19 @@ SetFeatures held_out_features(const FeatureExtractor& network, const std::string
   const auto& config = context.section<EvaluateConfig>();
   const at::Device device = device_from(context.device);
   const std::string kept = name + " " + text_of(parts);
-  const std::string key =
-      config.reference.empty()
-          ? features_key(kept, network.file(), config.resolution, images.held_out, device)
-          : features_key(kept, network.file(), config.resolution,
-                         hash_of_input(context, config.reference), device);
+  const std::string key = features_key(
+      kept, hash_of_input(context, network.file()), config.resolution,
+      images.archive ? hash_of_input(context, config.reference) : content_of(images.held_out),
+      device);
   const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
   if (auto stored = load_features(cache)) {
     return *std::move(stored);
   }
   const std::string task = "features of held-out images";
   SetFeatures features =
-      config.reference.empty()
-          ? set_features(network, images.held_out, config.batch, task, context.progress, parts)
-          : set_features(network, ReferenceBatch{config.reference}, config.batch, task,
-                         context.progress, parts);
+      images.archive
+          ? set_features(network, *images.archive, config.batch, task, context.progress, parts)
+          : set_features(network, images.held_out, config.batch, task, context.progress, parts);
   save_features(cache, features);
   return features;
 }
@@ -288,10 +290,8 @@ void write_judgement(const JudgedImages& images, const Judgement& judgement,
   nlohmann::ordered_json& numbers = facts.numbers;
   numbers["images"] = images.training.size;
   numbers["samples"] = images.samples.size(0);
-  if (config.reference.empty()) {
-    numbers["held_out"] = images.held_out.size();
-  } else {
-    numbers["held_out"] = ReferenceBatch{config.reference}.size();
+  numbers["held_out"] = images.archive ? images.archive->size() : images.held_out.size();
+  if (images.archive) {
     numbers["reference"] = std::filesystem::path(config.reference).filename().string();
   }
   numbers["resolution"] = config.resolution;
