@@ -21,6 +21,7 @@
 
 #include <d2c/app/stage_store.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/data/pixel_content.hpp>
 #include <d2c/data/pixels_codec.hpp>
 #include <d2c/evaluate/reference_batch.hpp>
 #include <d2c/evaluate/run_evaluator.hpp>
@@ -348,7 +349,7 @@ TEST_CASE("evaluate: sets that are too small for a metric are found by check") {
   CHECK(least_images(FID{}, config).samples == 0);
 }
 
-TEST_CASE("evaluate: mapped images have the features of the same images in memory, and own keys") {
+TEST_CASE("evaluate: mapped images have the features and the key of the same images in memory") {
   const test_features::FirstPixelExtractor network;
   const ImageSet memory = line(Split::test);
   ImageSet mapped = memory;
@@ -364,10 +365,11 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
   CHECK(expected.neighbours.flatten()[2].item<float>() == 203);
 
   const auto key = [&](const ImageSet& set) {
-    return features_key("FirstPixel", "hash", 32, content_of(set), at::kCPU);
+    return features_key("FirstPixel", "hash", 32, pixel_content(set), at::kCPU);
   };
   ImageSet changed = mapped;
   changed.places[3] = memory.image(0);
+  CHECK(key(memory) == key(mapped));
   CHECK(key(changed) != key(mapped));
   changed.content = mapped.content = "hash of all";
   CHECK(key(changed) == key(mapped));
@@ -377,7 +379,7 @@ TEST_CASE("evaluate: mapped images have the features of the same images in memor
 
 TEST_CASE("evaluate: features of another device, of other weights or images are others") {
   const std::string weights = "hash";
-  const std::string images = content_of(line(Split::test));
+  const std::string images = pixel_content(line(Split::test));
   const at::Device gpu{at::kCUDA, 0};
   at::globalContext().setAllowTF32CuDNN(false);
   std::set<std::string> keys{
@@ -385,7 +387,7 @@ TEST_CASE("evaluate: features of another device, of other weights or images are 
       features_key("B", weights, 64, images, at::kCPU),
       features_key("A", "another", 64, images, at::kCPU),
       features_key("A", weights, 96, images, at::kCPU),
-      features_key("A", weights, 64, content_of(line(Split::train)), at::kCPU),
+      features_key("A", weights, 64, pixel_content(line(Split::train)), at::kCPU),
       features_key("A", weights, 64, images, gpu)};
   CHECK(keys.size() == 6);
   CHECK_FALSE(keys.insert(features_key("A", weights, 64, images, {at::kCUDA, 1})).second);

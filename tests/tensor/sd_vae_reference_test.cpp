@@ -50,6 +50,7 @@
 #include <d2c/models/named_shape.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/sample/run_sampler.hpp>
+#include <d2c/score/run_scorer.hpp>
 #include <d2c/select/run_selector.hpp>
 #include <d2c/select/subset_file.hpp>
 #include <d2c/tensor/random_normal.hpp>
@@ -569,6 +570,7 @@ using OnLatents = Pipeline<Source<NpzImages<2, 32, 48>, Latent<Narrow>>, Selecto
                            Attacher<test_vae::Mean>, Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
 using FromPack =
     Pipeline<From<CondensedPack>, Trainer<SiT<tiny>, FlowMatching, NoAlign, ClassCondition>>;
+using ScoredOnLatents = Pipeline<Source<NpzImages<2, 32, 48>, Latent<Narrow>>, Scorer<SiT<tiny>>>;
 using OnPixels = Pipeline<Source<NpzImages<2, 32, 48>, Pixels>, Selector<Random>,
                           Trainer<SiT<tiny>, FlowMatching, NoAlign>>;
 
@@ -670,6 +672,29 @@ TEST_CASE("sd-vae reference: programs make the cache once, and results do not de
              Contains("[data] latent_cache: ") && Contains("expected the label of image"));
   CHECK_THAT(programs.call<OnPixels>("check", "c", with_cache, 2),
              Contains("[data] latent_cache: expected none with Pixels"));
+}
+
+TEST_CASE("sd-vae reference: images score the same from a latent cache") {
+  const Programs programs;
+  const auto cache = programs.folder / "cache";
+  const auto scores = [&](const std::string& name, const std::string& more) {
+    const std::string few = "[score]\nsteps = 2\nbatch = 2\ncolumns = 2\n";
+    programs.call<ScoredOnLatents>("score", name, programs.data(more) + few);
+    const std::string table = content(programs.folder / "runs" / name / "scores/scores.csv");
+    std::filesystem::remove_all(programs.folder / "runs"); // the next run computes too
+    return table;
+  };
+  const std::string from_images = scores("a", "");
+  CHECK(std::count(from_images.begin(), from_images.end(), '\n') == 7); // six images and a title
+  const std::string key = "latent_cache = \"" + cache.string() + "\"\n";
+  CHECK(scores("b", key) == from_images);
+  CHECK(RepaList::is_in(cache));
+
+  // It is the cache that is read.
+  std::filesystem::copy_file(cache / "00000/img-mean-std-00000001.npy",
+                             cache / "00000/img-mean-std-00000000.npy",
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK(scores("c", key) != from_images);
 }
 
 TEST_CASE("sd-vae reference: training on a pack of latents needs no weights of the codec") {

@@ -15,6 +15,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/data/image_set.hpp>
+#include <d2c/data/pixel_content.hpp>
 #include <d2c/data/repa_list.hpp>
 
 namespace d2c {
@@ -22,15 +23,7 @@ namespace d2c {
 /// Names the images of a set: their pixels, sizes, order, ids and labels, but not their place on
 /// the disk.
 inline std::string hash_of_images(const ImageSet& images) {
-  std::string pixels = images.content;
-  if (pixels.empty()) {
-    for (std::int64_t i = 0; i < images.size(); ++i) {
-      pixels += hash_of_text({reinterpret_cast<const char*>(images.image(i)),
-                              static_cast<std::size_t>(images.image_bytes())});
-    }
-  }
-  std::string text = std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
-                     std::to_string(images.width) + "\n" + pixels + "\n";
+  std::string text = pixel_content(images) + "\n";
   for (std::size_t i = 0; i < images.labels.size(); ++i) {
     text += std::to_string(images.labels[i]) + " " + images.ids.at(i) + "\n";
   }

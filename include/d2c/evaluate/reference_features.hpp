@@ -89,24 +89,9 @@ inline SetFeatures set_features(const FeatureExtractor& network, const Reference
       parts.stored);
 }
 
-/// Names the content of a set of images: its own name for it, or the hash of the pixels.
-inline std::string content_of(const ImageSet& images) {
-  std::string content = images.content;
-  if (content.empty() && images.places.empty()) {
-    content =
-        hash_of_text({reinterpret_cast<const char*>(images.pixels.data()), images.pixels.size()});
-  } else if (content.empty()) {
-    for (std::int64_t i = 0; i < images.size(); ++i) {
-      content += hash_of_text({reinterpret_cast<const char*>(images.image(i)),
-                               static_cast<std::size_t>(images.image_bytes())});
-    }
-  }
-  return std::to_string(images.channels) + " " + std::to_string(images.height) + " " +
-         std::to_string(images.width) + " " + content;
-}
-
-/// Names the features of images with this content by this network, whose weights have the hash
-/// `weights`, at this resolution, computed on this kind of device: 16 hexadecimal digits.
+/// Names the features of images with this content (pixel_content) by this network, whose weights
+/// have the hash `weights`, at this resolution, computed on this kind of device: 16 hexadecimal
+/// digits.
 inline std::string features_key(std::string_view network, const std::string& weights,
                                 std::int64_t resolution, const std::string& content,
                                 at::Device device) {

@@ -29,6 +29,7 @@
 #include <d2c/core/type_list.hpp>
 #include <d2c/data/codec.hpp>
 #include <d2c/data/image_tensor.hpp>
+#include <d2c/data/pixel_content.hpp>
 #include <d2c/encoders/published_moments.hpp>
 #include <d2c/evaluate/archive_parts.hpp>
 #include <d2c/evaluate/dinov2_features.hpp>
@@ -164,7 +165,7 @@ SetFeatures held_out_features(const FeatureExtractor& network, const std::string
   const std::string kept = name + " " + text_of(parts);
   const std::string key = features_key(
       kept, hash_of_input(context, network.file()), config.resolution,
-      images.archive ? hash_of_input(context, config.reference) : content_of(images.held_out),
+      images.archive ? hash_of_input(context, config.reference) : pixel_content(images.held_out),
       device);
   const auto cache = context.out.parent_path() / ("features-" + key + ".safetensors");
   if (auto stored = load_features(cache)) {
