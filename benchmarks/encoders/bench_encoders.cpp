@@ -1,11 +1,13 @@
 // Times the forward passes of the published encoders as attaching, encoding and evaluation run
-// them: T5-v1.1-base, DINOv2-B, the encoder and the decoder of Stable Diffusion's autoencoder,
-// FID's Inception-v3. Started once per network by compare.py on files that bench_encoders.py wrote;
-// takes one command per line: "run N" is answered with the milliseconds of each of N passes, "write
-// FILE" puts the last output there, "memory" gives the peak of the process and what it held before
-// the network existed, in MB. So it can be run in turns with bench_encoders.py.
+// them: T5-v1.1-base, DINOv2-B, CLIP ViT-L/14, the encoder and the decoder of Stable Diffusion's
+// autoencoder, FID's Inception-v3. Started once per network by compare.py on files that
+// bench_encoders.py wrote; takes one command per line: "run N" is answered with the milliseconds of
+// each of N passes, "write FILE" puts the last output there, "memory" gives the peak of the process
+// and what it held before the network existed, in MB. So it can be run in turns with
+// bench_encoders.py.
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +19,8 @@
 #include <vector>
 
 #include <d2c/data/sd_vae_network.hpp>
+#include <d2c/encoders/clip_network.hpp>
+#include <d2c/encoders/clip_tensors.hpp>
 #include <d2c/encoders/dinov2_network.hpp>
 #include <d2c/encoders/inception_v3_network.hpp>
 #include <d2c/encoders/t5_network.hpp>
@@ -39,6 +43,8 @@ double memory(const std::string& field) {
 }
 
 using Pass = std::function<Tensor()>;
+
+constexpr std::int64_t few_images = 16; ///< of the larger networks, as in bench_encoders.py
 
 /// `one` for each row, as the codec runs it on a CPU.
 template <class One>
@@ -71,6 +77,14 @@ Pass pass_of(const std::string& name, const std::filesystem::path& folder) {
       return network->forward(network->prepare(images, 16), PositionRule::plain).patches;
     };
   }
+  if (name == "clip") {
+    const auto network = std::make_shared<CLIPNetwork>(
+        WeightsFile{folder / "clip" / "model.safetensors"}, clip_shapes::L14);
+    const Tensor images = input("images").narrow(0, 0, few_images);
+    return [network, images] {
+      return network->forward(network->prepare(images, 16), PositionRule::plain).patches;
+    };
+  }
   if (name == "inception") {
     const auto network =
         std::make_shared<InceptionV3Network>(WeightsFile{folder / "inception.pth"});
@@ -88,7 +102,8 @@ Pass pass_of(const std::string& name, const std::filesystem::path& folder) {
     return one_by_one(input("latents"),
                       [network](const Tensor& latent) { return network->decode(latent); });
   }
-  std::cerr << "network " << name << ": expected t5, dinov2, inception, vae-encode or vae-decode\n";
+  std::cerr << "network " << name
+            << ": expected t5, dinov2, clip, inception, vae-encode or vae-decode\n";
   std::exit(2);
 }
 

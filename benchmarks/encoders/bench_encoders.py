@@ -1,5 +1,5 @@
-"""The networks of bench_encoders.cpp in their reference libraries: transformers' T5EncoderModel and
-Dinov2Model, diffusers' AutoencoderKL, torch-fidelity's Inception-v3.
+"""The networks of bench_encoders.cpp in their reference libraries: transformers' T5EncoderModel,
+Dinov2Model and CLIPVisionModel, diffusers' AutoencoderKL, torch-fidelity's Inception-v3.
 
 usage: bench_encoders.py NETWORK THREADS FOLDER
 
@@ -19,8 +19,8 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", DIFFUSERS_
 import torch
 import torch.nn.functional as F
 
-NETWORKS = ("t5", "dinov2", "vae-encode", "vae-decode", "inception")
-PROMPTS, TOKENS, IMAGES, PICTURES, SIDE = 64, 16, 64, 2, 256
+NETWORKS = ("t5", "dinov2", "clip", "vae-encode", "vae-decode", "inception")
+PROMPTS, TOKENS, IMAGES, FEW_IMAGES, PICTURES, SIDE = 64, 16, 64, 16, 2, 256
 
 
 def memory(field):
@@ -68,6 +68,12 @@ def write_files(folder, networks):
         from transformers import Dinov2Config, Dinov2Model
 
         Dinov2Model(Dinov2Config(image_size=518, patch_size=14)).save_pretrained(folder / "dinov2")
+    if "clip" in networks:
+        from transformers import CLIPVisionConfig, CLIPVisionModel
+
+        config = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
+                                  num_attention_heads=16, patch_size=14, image_size=224, projection_dim=768)
+        CLIPVisionModel(config).save_pretrained(folder / "clip")
     if "vae-encode" in networks or "vae-decode" in networks:
         from diffusers import AutoencoderKL
 
@@ -92,6 +98,18 @@ def one_by_one(run, x):
     return torch.cat([run(x[i : i + 1]) for i in range(len(x))])
 
 
+class Colours:
+    def __init__(self, mean, deviation):
+        self.mean, self.deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, deviation))
+
+    def __call__(self, x):
+        return (x - self.mean) / self.deviation
+
+
+def resized(x):
+    return F.interpolate(x, 224, mode="bicubic")
+
+
 def import_library(name):
     """So that its memory is not taken for the network's."""
     import safetensors.torch
@@ -101,7 +119,7 @@ def import_library(name):
     elif name.startswith("vae"):
         from diffusers import AutoencoderKL
     else:
-        from transformers import Dinov2Model, T5EncoderModel
+        from transformers import CLIPVisionModel, Dinov2Model, T5EncoderModel
 
 
 def load(name, folder):
@@ -120,14 +138,15 @@ def load(name, folder):
 
         network = Dinov2Model.from_pretrained(folder / "dinov2", attn_implementation="sdpa").eval()
         images = inputs("images")
-        mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-        deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        colours = Colours((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        return network, lambda: network(resized(colours(images / 255.0))).last_hidden_state[:, 1:]
+    if name == "clip":
+        from transformers import CLIPVisionModel
 
-        def run():
-            x = F.interpolate((images / 255.0 - mean) / deviation, 224, mode="bicubic")
-            return network(x).last_hidden_state[:, 1:]
-
-        return network, run
+        network = CLIPVisionModel.from_pretrained(folder / "clip", attn_implementation="sdpa").eval()
+        images = inputs("images")[:FEW_IMAGES]
+        colours = Colours((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+        return network, lambda: network(colours(resized(images / 255.0))).last_hidden_state[:, 1:]
     if name == "inception":
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 

@@ -29,6 +29,7 @@ PAGE = ROOT / "docs" / "results" / "performance.md"
 TITLES = {
     "t5": ("T5-v1.1-base", f"{bench_encoders.PROMPTS} prompts of {bench_encoders.TOKENS} tokens", "transformers"),
     "dinov2": ("DINOv2-B", f"{bench_encoders.IMAGES} images, 224 px", "transformers"),
+    "clip": ("CLIP ViT-L/14", f"{bench_encoders.FEW_IMAGES} images, 224 px", "transformers"),
     "vae-encode": ("SD VAE, encoder", f"{bench_encoders.PICTURES} images of 256 px, one by one", "diffusers"),
     "vae-decode": ("SD VAE, decoder", f"{bench_encoders.PICTURES} images of 256 px, one by one", "diffusers"),
     "inception": ("Inception-v3", f"{bench_encoders.IMAGES} images, 299 px", "torch-fidelity"),

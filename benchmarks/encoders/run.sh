@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The published encoders (T5, DINOv2, Stable Diffusion's autoencoder, Inception-v3) against their
+# The published encoders (T5, DINOv2, CLIP, Stable Diffusion's autoencoder, Inception-v3) against their
 # reference libraries in Python, in turns.
 # usage: benchmarks/encoders/run.sh [--quick] [--write] [--rounds N] [--threads N] [--keep FOLDER] [NETWORK...]
 # --quick: one round, to see that everything runs. --write: the tables go into
