@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 BLOCK = re.compile(r"^```cpp\n(.*?)^```", re.M | re.S)
 
@@ -59,6 +60,17 @@ def refused(compiler, flags, code):
     return (errors or done.stderr.splitlines() or ["no message"])[0]
 
 
+def precompiled(compiler, flags, root, folder):
+    """Precompiles core.hpp and returns the flags with which g++ finds it, so that a block takes a fifth of the time.
+    Another compiler, or a block that begins with another header, reads core.hpp itself."""
+    target = pathlib.Path(folder) / "d2c/core.hpp.gch"
+    target.parent.mkdir()
+    header = root / "include/d2c/core.hpp"
+    done = subprocess.run([compiler, *flags, "-x", "c++-header", header, "-o", target],
+                          capture_output=True, text=True, check=False)
+    return [f"-I{folder}"] if done.returncode == 0 else []
+
+
 def main():
     parser = argparse.ArgumentParser(description="The examples of the documentation compile.")
     parser.add_argument("--compiler", required=True)
@@ -74,8 +86,10 @@ def main():
         return 0 if bad and not good else 1
     root = args.root.resolve()
     found = [(place, code, "") for place, code in blocks(root)] + list(error_blocks(root))
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        verdicts = list(pool.map(lambda b: refused(args.compiler, args.flags, b[1]), found))
+    with tempfile.TemporaryDirectory() as folder, \
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        flags = [*precompiled(args.compiler, args.flags, root, folder), *args.flags]
+        verdicts = list(pool.map(lambda b: refused(args.compiler, flags, b[1]), found))
     wrong = []
     for (place, _, expected), verdict in zip(found, verdicts):
         if expected and (expected not in verdict or verdict.endswith("more)")):
