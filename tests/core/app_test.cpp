@@ -801,12 +801,13 @@ TEST_CASE("app: the table has a column for each number that an arm has") {
   // Laid out by hand.
   const nlohmann::ordered_json both = {
       {"arms",
-       {{"a", {{"images", 4}, {"fid", 12.34}, {"inception_score", 1.5}, {"fid_training", 3.0}}},
+       {{"a",
+         {{"images", 4}, {"steps", 7}, {"fid", 12.34}, {"inception_score", 1.5}, {"none", 3.0}}},
         {"two", {{"images", 40}, {"fid", 1.5}, {"copies", "none"}}}}},
       {"seconds", {{"total", 2.0}}}};
   CHECK(d2c::summary_table(both) ==
         "arm     images      steps        fid  inception_score     copies\n"
-        "a            4          -       12.3           1.5000          -\n"
+        "a            4          7       12.3           1.5000          -\n"
         "two         40          -     1.5000                -          -\n\n"
         "seconds:  total 2.0\n");
 }

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +17,11 @@
 
 #include <d2c/app/plan.hpp>
 #include <d2c/core.hpp>
+#include <d2c/io/dtype.hpp>
+#include <d2c/io/safetensors_writer.hpp>
 #include <d2c/models/transformer_size.hpp>
 #include <d2c/sample/network_calls.hpp>
+#include <d2c/select/run_selector.hpp>
 
 using namespace d2c;
 
@@ -220,6 +225,41 @@ TEST_CASE("plan: a stage costs what its networks do for its images") {
   const StageCost cache = latent_cache_cost(arm, images);
   CHECK(cache.frozen_operations == 1000 * 7);
   CHECK(cache.disk_bytes == 1000.0 * 9 * 4096); // 32 KB and a header
+}
+
+TEST_CASE("plan: images are kept by class, altogether, or are those of a pack") {
+  const d2c_test::ScratchFolder folder;
+  Arm arm;
+  arm.facts.classes = 10;
+  arm.published = {500, 100};
+  arm.images = [](Split) -> ImageSet { throw InputError("not there"); };
+  StageNode source = node("source");
+  source.text.provides = {"Images"};
+  arm.stages = {source, node("select"), node("train")};
+  Sections sections;
+  DataConfig data;
+  data.pack = folder.path().string();
+  SelectConfig selecting;
+  selecting.per_class = 7;
+  sections.set(data);
+  sections.set(selecting);
+  sections.set(EvaluateConfig{});
+  sections.set(SampleConfig{});
+  CHECK(image_counts(arm, sections).kept == 70);
+  arm.stages[1].text.policies = {"Random", "PerClass<5>"};
+  CHECK(image_counts(arm, sections).kept == 50);
+  std::map<std::string, std::string> makers;
+  arm.stages[1] = make_stage_node<Selector<All>, type_list<Images>>(sections, arm.facts, 0, "",
+                                                                    FileHashes{}, makers);
+  CHECK(image_counts(arm, sections).kept == 500);
+
+  arm.stages[0].text.provides = {"CondensedPack"};
+  arm.stages[1] = node("train");
+  CHECK(image_counts(arm, sections).kept == 70); // nothing there yet
+  const std::vector<std::int64_t> labels{0, 1, 2};
+  write_safetensors(folder / "condensed.safetensors",
+                    {{"labels", DType::I64, {3}, std::as_bytes(std::span{labels})}});
+  CHECK(image_counts(arm, sections).kept == 3);
 }
 
 TEST_CASE("plan: what a run reads is listed with its place, an index is there with its shards") {

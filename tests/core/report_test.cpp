@@ -336,7 +336,7 @@ TEST_CASE("report: what a pipeline does not have is left out") {
     fs::remove(run.scratch / "summary.json");
     const std::string page = run.page();
     CHECK(first_misfit(page).empty());
-    CHECK(has(page, "<tr><td>d2c</td><td></td>"));
+    CHECK(has(page, "<th>arm</th></tr>\n<tr><td>d2c</td></tr>"));
     CHECK_FALSE(has(page, "<h2>Select</h2>"));
     CHECK_FALSE(has(page, "<h2>Train</h2>"));
     CHECK_FALSE(has(page, "<h2>Samples</h2>"));
@@ -351,6 +351,21 @@ TEST_CASE("report: what a pipeline does not have is left out") {
     CHECK_FALSE(has(page, "<h2>Nearest training images</h2>"));
     CHECK(has(page, "<h2>Train</h2>"));
   }
+}
+
+TEST_CASE("report: a column for each number that an arm has, and what the numbers are not") {
+  const Run run;
+  written(run.scratch / "summary.json",
+          R"({"arms": {"d2c": {"images": 4, "frechet": 2.5}, "random <&>": {"images": 4}}})");
+  const std::string frechet = run.page();
+  CHECK(has(frechet, "<th>arm</th><th>training images</th><th>Frechet distance</th></tr>\n"
+                     "<tr><td>d2c</td><td>4</td><td>2.5</td></tr>\n"
+                     "<tr><td>random &lt;&amp;&gt;</td><td>4</td><td></td></tr>"));
+  CHECK(has(frechet, "is not FID"));
+  written(run.scratch / "summary.json", R"({"arms": {"d2c": {"kid": 1, "half_pixel_fid": 2}}})");
+  const std::string fid = run.page();
+  CHECK(has(fid, "<th>arm</th><th>FID, half-pixel resize</th><th>KID</th></tr>"));
+  CHECK_FALSE(has(fid, "is not FID"));
 }
 
 TEST_CASE("report: the held-out loss of the arms that measure it has a chart of its own") {

@@ -107,6 +107,25 @@ struct Everything {
   }
 };
 
+struct FirstConfig {
+  static constexpr std::string_view section = "first";
+  std::int64_t skip = 0;
+};
+
+/// The first images behind those that [first] skip says.
+struct First {
+  using role = d2c::roles::selection;
+  using config = FirstConfig;
+  static constexpr std::string_view name = "First";
+
+  static Positions select(std::span<const d2c::Candidate>, const d2c::SelectionRequest& request) {
+    Positions positions(static_cast<std::size_t>(request.budget));
+    std::iota(positions.begin(), positions.end(),
+              static_cast<std::size_t>(request.section<FirstConfig>().skip));
+    return positions;
+  }
+};
+
 struct Stutter {
   using role = d2c::roles::selection;
   static constexpr std::string_view name = "Stutter";
@@ -381,6 +400,19 @@ TEST_CASE("selection: the stage writes subset.csv from scores.csv or from the da
   request.budget = 6;
   CHECK(ids_of(d2c::read_subset(folder / "subset.csv")) ==
         ids_of(d2c::select_subset(d2c::Random{}, data.images, request)));
+
+  // A policy with a section of its own.
+  sections.set(FirstConfig{.skip = 5});
+  d2c::run_stage(d2c::Selector<First>{}, context);
+  const auto first = d2c::read_subset(folder / "subset.csv");
+  request.budget = 4;
+  request.sections = &sections;
+  CHECK(ids_of(first) == ids_of(d2c::select_subset(First{}, data.images, request)));
+  sections.set(FirstConfig{.skip = 6});
+  CHECK(ids_of(first) != ids_of(d2c::select_subset(First{}, data.images, request)));
+  request.sections = nullptr;
+  CHECK_THROWS_WITH(d2c::select_subset(First{}, data.images, request),
+                    Contains("expected the configuration section [first]"));
 
   d2c::Problems problems;
   d2c::check_stage(d2c::Selector<d2c::Interval<>>{}, context, problems);

@@ -43,15 +43,16 @@ struct Arm {
   std::function<void(const std::string& device, Progress& progress)> make_latents;
   FileHashes hashes{}; ///< of the files that its stages read
 
+  /// Whether it begins with a condensed pack, that of [data] pack.
+  [[nodiscard]] bool begins_with_pack() const {
+    return !stages.empty() && has(stages.front().text.provides, "CondensedPack");
+  }
+
   /// Whether a stage reads images: to sample from trained weights needs none, nor does training
   /// where the pipeline begins with a pack.
   [[nodiscard]] bool needs_images() const {
-    const auto has = [](const std::vector<std::string_view>& artifacts, std::string_view artifact) {
-      return std::find(artifacts.begin(), artifacts.end(), artifact) != artifacts.end();
-    };
-    const bool pack = !stages.empty() && has(stages.front().text.provides, "CondensedPack");
     return std::any_of(stages.begin(), stages.end(), [&](const StageNode& stage) {
-      return has(stage.text.needs, "Images") && !(pack && stage.kind() == "train");
+      return has(stage.text.needs, "Images") && !(begins_with_pack() && stage.kind() == "train");
     });
   }
 
@@ -86,6 +87,11 @@ struct Arm {
       }
       return count;
     }
+  }
+
+private:
+  static bool has(const std::vector<std::string_view>& artifacts, std::string_view artifact) {
+    return std::find(artifacts.begin(), artifacts.end(), artifact) != artifacts.end();
   }
 };
 

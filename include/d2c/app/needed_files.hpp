@@ -1,7 +1,6 @@
 #pragma once
 /// The files that an arm's stages read, with their sizes: what describe and plan list.
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -81,12 +80,10 @@ inline std::vector<NeededFile> needed_files(const Arm& arm, const Sections& sect
       list.push_back({key, what, path, bytes});
     }
   };
+  if (arm.begins_with_pack()) {
+    list.push_back({"[data] pack", "condensed pack", sections.get<DataConfig>().pack});
+  }
   for (const StageNode& stage : arm.stages) {
-    const auto& provides = stage.text.provides;
-    if (stage.kind() == "source" &&
-        std::find(provides.begin(), provides.end(), "CondensedPack") != provides.end()) {
-      list.push_back({"[data] pack", "condensed pack", sections.get<DataConfig>().pack});
-    }
     if (stage.kind() == "score" && stage.network) {
       const std::string& path = sections.get<ScoreConfig>().checkpoint;
       const std::string published{published_weights(*stage.network)};

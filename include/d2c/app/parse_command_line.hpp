@@ -51,7 +51,7 @@ std::optional<CommandLine> parse_command_line(int argc, const char* const* argv,
       {"export",
        "run up to and including the training, then write the denoiser for DiT's, SiT's and "
        "REPA's code"},
-      {"report", "write table and report from what is finished"}};
+      {"report", "write table and report again; all stages must be finished"}};
   for (const auto& [name, text] : commands) {
     app.add_subcommand(name, text)->fallthrough();
   }

@@ -18,10 +18,13 @@
 #include <d2c/app/backend.hpp>
 #include <d2c/app/driver.hpp>
 #include <d2c/app/needed_files.hpp>
+#include <d2c/attach/condensed_file.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/latent_cache.hpp>
 #include <d2c/evaluate/evaluate_config.hpp>
+#include <d2c/io/is_file.hpp>
+#include <d2c/io/safetensors.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/sample/network_calls.hpp>
 #include <d2c/sample/sample_config.hpp>
@@ -76,25 +79,42 @@ inline std::int64_t pinned_per_class(const Arm& arm) {
   return 0;
 }
 
-inline std::int64_t kept_images(const Arm& arm, const Sections& sections) {
+/// Images that are trained on, of `train` in the split: those in a pack that is there, all where
+/// whole classes are kept, or as many of each class as asked.
+inline double kept_images(const Arm& arm, const Sections& sections, double train) {
+  const std::filesystem::path pack = condensed_file(sections.get<DataConfig>().pack);
+  if (arm.begins_with_pack() && is_file(pack)) {
+    return static_cast<double>(SafetensorsFile{pack}.entry("labels").shape.at(0));
+  }
+  if (std::any_of(arm.stages.begin(), arm.stages.end(),
+                  [](const StageNode& stage) { return stage.keeps_whole_classes; })) {
+    return train;
+  }
   const std::int64_t pinned = pinned_per_class(arm);
-  return arm.facts.classes * (pinned > 0 ? pinned : sections.get<SelectConfig>().per_class);
+  return static_cast<double>(arm.facts.classes *
+                             (pinned > 0 ? pinned : sections.get<SelectConfig>().per_class));
 }
 
-/// Images of all kinds; throws InputError where nothing says how many there are.
+} // namespace detail
+
+/// Images of all kinds; throws InputError where nothing says how many there are, or for a damaged
+/// pack.
 inline ImageCounts image_counts(const Arm& arm, const Sections& sections) {
   const auto split = [&](bool needed, Split which) {
     return needed ? static_cast<double>(arm.expected_images(which)) : 0.0;
   };
   constexpr double published_batch = 10'000; // of ADM's reference batches
-  return {.train = split(arm.needs_images(), Split::train),
+  const double train = split(arm.needs_images(), Split::train);
+  return {.train = train,
           .held_out = sections.get<EvaluateConfig>().reference.empty()
                           ? split(arm.needs_test_images(sections), Split::test)
                           : published_batch,
-          .kept = static_cast<double>(kept_images(arm, sections)),
+          .kept = detail::kept_images(arm, sections, train),
           .samples = static_cast<double>(sections.get<SampleConfig>().images_per_class) *
                      arm.facts.classes};
 }
+
+namespace detail {
 
 inline double weight_bytes(const NetworkShape& shape) {
   return 4.0 * static_cast<double>(parameter_count(shape));
@@ -355,7 +375,7 @@ std::string plan_text(const Driver& driver, const Sections& sections, const Back
     add_row(arm, kind, numbers);
   };
   for (const Arm& arm : driver.arms()) {
-    const ImageCounts images = detail::image_counts(arm, sections);
+    const ImageCounts images = image_counts(arm, sections);
     if (arm.preparation && arm.needs_images() && !arm.preparation->is_finished(Split::train) &&
         first_time(arm.preparation->folder(Split::train).string())) {
       const double pixels = 1.0 * arm.size.channels * arm.size.height * arm.size.width;

@@ -32,11 +32,6 @@ void write_report(const ReportInput& input) {
                      "</h1>\n<p class=\"lead\">Diffusion dataset condensation: every number and "
                      "picture below was computed in this run.</p>\n";
   page += report::result_table(input);
-  page +=
-      "<p class=\"note\">The Frechet distance, precision and recall use the feature network named "
-      "in summary.json. They are not FID. Compare them only at equal numbers of samples and "
-      "equal resolution. A single seed is noise: ratios between two arms vary by more than ten "
-      "percent from seed to seed.</p>\n";
   page += report::selection_section(input) + report::training_section(input) +
           report::held_out_section(input) + report::sample_section(input) +
           report::neighbour_section(input) + report::seconds_section(input);

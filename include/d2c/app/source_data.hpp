@@ -12,6 +12,7 @@
 #include <d2c/app/image_preparation.hpp>
 #include <d2c/app/latent_encoder_of.hpp>
 #include <d2c/app/stage_store.hpp>
+#include <d2c/attach/condensed_file.hpp>
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/progress.hpp>
@@ -334,7 +335,7 @@ inline void check_stage(const From<CondensedPack>&, const StageContext& context,
                         Problems& problems) {
   const DataConfig& data = context.section<DataConfig>();
   const std::filesystem::path pack = data.pack;
-  const auto file = std::filesystem::is_directory(pack) ? pack / "condensed.safetensors" : pack;
+  const std::filesystem::path file = condensed_file(pack);
   if (pack.empty() || !is_file(file)) {
     problems.add("[data] pack",
                  "expected the folder of a condensed pack, found " +

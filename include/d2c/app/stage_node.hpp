@@ -45,6 +45,7 @@ struct StageNode {
   /// Network evaluations per image of a sampler, for what the denoiser predicts.
   std::function<double(const Parametrisation&)> network_calls;
   std::optional<Parametrisation> parametrisation; ///< what its objective trains
+  bool keeps_whole_classes = false;               ///< a selection of every image
   std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
   std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
   std::string key;
@@ -285,6 +286,9 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
   }
   if constexpr (requires { S::objective::parametrisation; }) {
     node.parametrisation = S::objective::parametrisation;
+  }
+  if constexpr (requires { requires S::selection::whole_class; }) {
+    node.keeps_whole_classes = true;
   }
   if constexpr (S::kind != std::string_view("source")) {
     node.run = [](StageContext& context) { run_stage(S{}, context); };

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <d2c/app/report_input.hpp>
+#include <d2c/app/result_columns.hpp>
 #include <d2c/app/stage_order.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
@@ -86,17 +87,7 @@ D2C_COMPILED_ONCE(nlohmann::ordered_json make_summary<>(const ReportInput&,
 /// seconds.
 template <class = Once>
 std::string summary_table(const nlohmann::ordered_json& summary) {
-  std::vector<std::string> columns = {"images", "steps"};
-  for (const std::string column :
-       {"frechet", "fid", "half_pixel_fid", "sfid", "fd_dinov2", "kid", "inception_score",
-        "shuffled_inception_score", "precision", "recall", "density", "coverage", "copies"}) {
-    for (const auto& [arm, numbers] : summary.at("arms").items()) {
-      if (numbers.contains(column)) {
-        columns.push_back(column);
-        break;
-      }
-    }
-  }
+  const std::vector<ResultColumn> columns = result_columns(summary.at("arms"));
   std::string text;
   char cell[48];
   const auto add = [&](const char* format, const auto&... values) {
@@ -111,17 +102,17 @@ std::string summary_table(const nlohmann::ordered_json& summary) {
     text += name + std::string(widest - name.size(), ' ');
   };
   first("arm");
-  const auto width = [](const std::string& column) {
-    return static_cast<int>(std::max<std::size_t>(9, column.size()));
+  const auto width = [](const ResultColumn& column) {
+    return static_cast<int>(std::max<std::size_t>(9, column.key.size()));
   };
-  for (const std::string& column : columns) {
-    add("  %*s", width(column), column.c_str());
+  for (const ResultColumn& column : columns) {
+    add("  %*s", width(column), std::string(column.key).c_str());
   }
   for (const auto& [arm, numbers] : summary.at("arms").items()) {
     text += '\n';
     first(arm);
-    for (const std::string& column : columns) {
-      const auto found = numbers.find(column);
+    for (const ResultColumn& column : columns) {
+      const auto found = numbers.find(column.key);
       if (found == numbers.end() || !found->is_number()) {
         add("  %*s", width(column), "-");
       } else if (found->is_number_integer()) {

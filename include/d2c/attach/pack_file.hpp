@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <d2c/attach/condensed_file.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/io/safetensors.hpp>
 #include <d2c/io/tensor_io.hpp>
@@ -24,12 +25,11 @@ namespace d2c {
 ///   class_tokens   F32 [n, V]             present if the vision encoder is a WithClassToken
 class PackFile {
 public:
-  static constexpr std::string_view file_name = "condensed.safetensors";
+  static constexpr std::string_view file_name = condensed_file_name;
 
   /// `path`: the file, or the folder it lies in. InputError if it is no such pack: a tensor is
   /// missing, has another type, or the sizes do not fit each other.
-  explicit PackFile(const std::filesystem::path& path)
-      : file_{std::filesystem::is_directory(path) ? path / file_name : path} {
+  explicit PackFile(const std::filesystem::path& path) : file_{condensed_file(path)} {
     const bool images = file_.has("images");
     if (images == file_.has("latents")) {
       throw InputError(where() +

@@ -2,46 +2,22 @@
 /// What a stage is handed when it runs: its folder, the folders of earlier artifacts, its
 /// configuration, the facts of the experiment. Torch-free; the codec is only named here.
 
-#include <any>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
-#include <typeindex>
 
 #include <d2c/core/error.hpp>
 #include <d2c/core/experiment_facts.hpp>
 #include <d2c/core/progress.hpp>
+#include <d2c/core/sections.hpp>
 #include <d2c/data/image_set.hpp>
 
 namespace d2c {
 
 class Codec;      // data/codec.hpp (tensor ring)
 class FileHashes; // core/file_hashes.hpp
-
-/// The sections of the effective configuration, by their type. A section is a plain struct with a
-/// `static constexpr std::string_view section` that names its TOML table.
-class Sections {
-public:
-  template <class Section>
-  void set(Section value) {
-    by_type_[typeid(Section)] = std::move(value);
-  }
-
-  template <class Section>
-  [[nodiscard]] const Section& get() const {
-    const auto found = by_type_.find(typeid(Section));
-    if (found == by_type_.end()) {
-      throw Failure("configuration section [" + std::string(Section::section) +
-                    "] was not loaded for this pipeline");
-    }
-    return std::any_cast<const Section&>(found->second);
-  }
-
-private:
-  std::map<std::type_index, std::any> by_type_;
-};
 
 /// Where artifacts of earlier stages lie: artifact tag name to the folder of the stage that made
 /// it.

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/core/error.hpp>
+#include <d2c/core/sections.hpp>
+
 namespace d2c {
 
 /// One image of a class. `score` is NaN where the policy does not need scores.
@@ -24,6 +27,17 @@ struct SelectionRequest {
   int label = 0;                             ///< the class
   std::string_view class_name;               ///< for messages
   std::vector<std::string>* notes = nullptr; ///< takes sentences for the log, if set
+  const Sections* sections = nullptr;        ///< of the configuration; null outside a run
+
+  /// A section that the policy names as its `config`. Failure outside a run.
+  template <class Section>
+  [[nodiscard]] const Section& section() const {
+    if (sections == nullptr) {
+      throw Failure("selection: expected the configuration section [" +
+                    std::string(Section::section) + "], found no configuration");
+    }
+    return sections->get<Section>();
+  }
 
   void note(std::string sentence) const {
     if (notes != nullptr) {

@@ -42,6 +42,7 @@ void run_stage(const Selector<Policies...>&, StageContext& context) {
   request.interval = config.interval;
   request.seed = context.seed + static_cast<std::uint64_t>(config.seed_offset);
   request.notes = &notes;
+  request.sections = &context.sections;
 
   const typename Stage::selection policy{};
   std::vector<SubsetRow> rows;

@@ -42,6 +42,7 @@ struct SubsetRequest {
   std::uint64_t seed = 0;
   std::vector<std::string> class_names;      ///< by label; a class without name is called by number
   std::vector<std::string>* notes = nullptr; ///< takes sentences for the log, if set
+  const Sections* sections = nullptr;        ///< of the configuration, for the policy
 };
 
 namespace select_detail {
@@ -173,7 +174,8 @@ std::vector<SubsetRow> select_subset(const Policy& policy, std::span<const Score
                            request.seed,
                            label,
                            {},
-                           request.notes};
+                           request.notes,
+                           request.sections};
     const std::string class_name = select_detail::name_of_class(request, label);
     asked.class_name = class_name;
     if (size < asked.budget) {
