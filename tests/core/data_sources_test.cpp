@@ -2,6 +2,7 @@
 /// files laid out by hand here.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -20,10 +21,12 @@
 #include <d2c/app/experiment_facts.hpp>
 #include <d2c/core.hpp>
 #include <d2c/data/load_cifar.hpp>
+#include <d2c/data/load_fashion_mnist.hpp>
 #include <d2c/data/load_npz_images.hpp>
 #include <d2c/data/open_image_folder.hpp>
 #include <d2c/data/open_imagenet.hpp>
 #include <d2c/data/open_web_dataset.hpp>
+#include <d2c/io/npy.hpp>
 #include <d2c/io/npz.hpp>
 #include <d2c/io/png.hpp>
 #include <d2c/io/tar_reader.hpp>
@@ -221,6 +224,7 @@ TEST_CASE("cifar: the two labellings of CIFAR-100") {
   const auto coarse = load_images(d2c::Cifar100Coarse{}, config, Split::train);
   CHECK(coarse.classes() == 20);
   CHECK(coarse.labels[57] == 11);
+  CHECK(coarse.labels_of(std::vector<std::int64_t>{57, 0}) == std::vector<std::int64_t>{11, 0});
   CHECK(coarse.class_names[4] == "fruit and vegetables");
   auto fewer = config;
   fewer.limit_per_class = 2;
@@ -342,6 +346,10 @@ TEST_CASE("image names: those that are not UTF-8 are refused when they are liste
   const auto shard = written(folder / "s.tar", member("k\x80.png", image) + tar_end);
   CHECK_THROWS_WITH((d2c::WebDatasetSource{{shard}, {"a"}}),
                     Contains("s.tar: expected names in UTF-8, found the byte 0x80"));
+  const auto odd_shard = written(folder / "s\xe9.tar", tar_end);
+  CHECK_THROWS_AS((d2c::WebDatasetSource{{odd_shard}, {"a"}}), d2c::InputError);
+  CHECK_THROWS_WITH((d2c::WebDatasetSource{{odd_shard}, {"a"}}),
+                    Contains("expected names in UTF-8, found the byte 0xe9 behind \"s\""));
 }
 
 TEST_CASE("image source: decoding from several threads gives the same images") {
@@ -424,6 +432,53 @@ TEST_CASE("image files: the test split is asked for only where it is read") {
   CHECK(problems_of(d2c::ImageNetSubset<1, 8>{}, config, false).empty());
 }
 
+TEST_CASE("data sets: roots that cannot be followed are problems, not exceptions of the library") {
+  const Folder folder;
+  const fs::path loop = folder / "loop";
+  fs::create_symlink(loop, loop);
+  // Once where the root is one problem, else for every file that is missed there.
+  const auto expect = [](const DataConfig& config, auto tag, std::size_t count) {
+    INFO(tag.name << " in " << config.root);
+    d2c::Problems problems;
+    check_images(tag, config, problems);
+    CHECK(problems.list().size() == count);
+    if constexpr (requires { open_images(tag, config, Split::train); }) {
+      CHECK_THROWS_AS(open_images(tag, config, Split::train), d2c::InputError);
+      CHECK_THROWS_AS(open_images(tag, config, Split::test), d2c::InputError);
+    } else {
+      CHECK_THROWS_AS(load_images(tag, config, Split::train), d2c::InputError);
+      CHECK_THROWS_AS(load_images(tag, config, Split::test), d2c::InputError);
+    }
+  };
+  for (const fs::path& root : {loop, loop / "below", folder / std::string(300, 'x')}) {
+    const auto config = config_at(root);
+    expect(config, d2c::ImageFolder<2, 8>{}, 1);
+    expect(config, d2c::ImageNetSubset<2, 8>{}, 1);
+    expect(config, d2c::WebDataset<2, 8>{}, 1);
+    expect(config, d2c::NpzImages<2, 8>{}, 2);
+    expect(config, d2c::Cifar10{}, 6);
+    expect(config, d2c::Cifar100{}, 2);
+    expect(config, d2c::FashionMNIST{}, 4);
+  }
+
+  // Links in a sound root.
+  const fs::path root = folder / "root";
+  fs::create_directories(root);
+  for (const char* name :
+       {"train", "val", "classes.txt", "cifar-10-batches-bin", "train-images-idx3-ubyte.gz"}) {
+    fs::create_symlink(name, root / name);
+  }
+  const auto config = config_at(root);
+  expect(config, d2c::ImageFolder<2, 8>{}, 1);
+  expect(config, d2c::ImageNetSubset<2, 8>{}, 2);
+  expect(config, d2c::WebDataset<2, 8>{}, 3);
+  expect(config, d2c::NpzImages<2, 8>{}, 3);
+  expect(config, d2c::Cifar10{}, 6);
+  expect(config, d2c::FashionMNIST{}, 4);
+  CHECK_THAT(problems_of(d2c::NpzImages<2, 8>{}, config),
+             Contains("classes.txt: expected a readable file"));
+}
+
 TEST_CASE("imagenet: a subset has its own classes and size") {
   using Three = d2c::ImageNetSubset<3, 512>;
   STATIC_REQUIRE(Three::name == "ImageNetSubset<3, 512>");
@@ -472,6 +527,15 @@ TEST_CASE("tar: names, folders and the end are as the formats say") {
   CHECK(entries[3].bytes.size() == 3);
   CHECK(entries[2].bytes[1] == std::byte{'2'});
   CHECK(listed(tar_end).empty());
+
+  std::string dots;
+  for (int i = 0; i < 100'000; ++i) {
+    dots += "./";
+  }
+  const auto behind =
+      listed(member("h", dots + "b./.c.png" + '\0', 'L') + member("short", "1") + tar_end);
+  REQUIRE(behind.size() == 1);
+  CHECK(behind[0].name == "b./.c.png");
 }
 
 TEST_CASE("tar: wrong archives are refused in one sentence") {
@@ -658,6 +722,22 @@ TEST_CASE("npz images: arrays become planes; others are refused") {
   d2c::write_npz(folder / "train.npz", {images({3, 2, 2, 3}), wide});
   CHECK_THROWS_WITH(load_images(d2c::NpzImages<1, 2>{}, config, Split::train),
                     Contains("labels 0 to 0, found 1 for image 0"));
+}
+
+TEST_CASE("npy: an empty array has a shape whose strides are numbers") {
+  const Folder folder;
+  const auto of = [&](const std::vector<std::int64_t>& shape) {
+    d2c::write_npy(folder / "a.npy", d2c::DType::U8, shape, {});
+    return d2c::NpyFile{folder / "a.npy"}.array().shape;
+  };
+  CHECK(of({4, 0, 3}) == std::vector<std::int64_t>{4, 0, 3});
+  for (const std::size_t zero : {0, 10, 19}) {
+    std::vector<std::int64_t> huge(20, 100);
+    huge[zero] = 0;
+    CHECK_THROWS_AS(of(huge), d2c::InputError);
+    CHECK_THROWS_WITH(of(huge),
+                      Contains("a shape of at most 2^63 bytes, found (") && Contains("100"));
+  }
 }
 
 TEST_CASE("npz images: no cut and no flipped byte does more than throw InputError") {

@@ -74,8 +74,6 @@ TEST_CASE("feature parts: metrics of the library ask for one part, those of othe
   CHECK(feature_parts_of<test_metrics::Everything>() == all_feature_parts);
   CHECK(text_of(feature_parts_of<FID>() | feature_parts_of<SpatialFID>()) == "moments spatial");
   CHECK(text_of(all_feature_parts) == "moments neighbours spatial logits");
-  CHECK_FALSE((feature_parts_of<FID>() | feature_parts_of<SpatialFID>()).of_every_image());
-  CHECK(feature_parts_of<KID>().of_every_image());
 }
 
 TEST_CASE("read sets: scores read samples alone, two-sample metrics no training images") {
@@ -156,5 +154,14 @@ TEST_CASE("dinov2: the shape of a network is read from its tensors in every layo
                     {"blocks.0.mlp.w12.weight", {huge, 0}},
                     {"blocks.0.mlp.w3.weight", {0, huge}}})
                   .swiglu);
+  std::map<std::string, std::vector<std::int64_t>> many{{"cls_token", {1, 1, 384}}};
+  for (int block = 0; block < 2000; ++block) {
+    many["blocks." + std::to_string(block) + ".norm1.weight"] = {384};
+    if (block == 1023) {
+      CHECK(with(many).depth == 1024);
+    }
+  }
+  CHECK_THROWS_WITH(with(many), Contains("expected at most 1024 blocks, found 2000"));
+  CHECK_THROWS_AS(with(many), InputError);
   CHECK(dinov2_name(odd) == "DINOv2 of width 192 with 3 blocks and 2 registers");
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -21,6 +22,7 @@
 #include <failing_disk.hpp>
 #include <scratch_folder.hpp>
 
+#include <d2c/data/pixel_content.hpp>
 #include <d2c/data/prepare.hpp>
 #include <d2c/io/csv.hpp>
 
@@ -167,6 +169,40 @@ TEST_CASE("prepare: files that cannot be decoded are listed with the reason and 
   CHECK(set.ids[2] == source.id(3));
 }
 
+TEST_CASE("prepare: a line too long to be scaled is refused, and the rest prepared") {
+  // Scaled to a shorter side of 256, it has 2^31 pixels.
+  class WithLine : public Pictures {
+  public:
+    using Pictures::Pictures;
+
+    [[nodiscard]] d2c::DecodedImage decode(std::int64_t i) const override {
+      d2c::DecodedImage image = Pictures::decode(i);
+      if (i == 5 || i == 6) {
+        image.width = i == 5 ? 1 : 1 << 23;
+        image.height = i == 5 ? 1 << 23 : 1;
+        image.rgb.assign(std::size_t{3} << 23, 7);
+      }
+      return image;
+    }
+  };
+
+  const ScratchFolder scratch;
+  auto options = small();
+  options.height = options.width = 256;
+  const auto result = prepare(WithLine(12), scratch / "set", options);
+  CHECK(result.images == 10);
+  CHECK(result.refused == 2);
+  const std::string refused = d2c_test::content(scratch / "set" / "refused.csv");
+  CHECK_THAT(refused, Contains("cat/5.png: expected an image whose longer side fits after scaling, "
+                               "found 1 x 8388608"));
+  CHECK_THAT(refused, Contains("ant/6.png: expected") && Contains("found 8388608 x 1"));
+  // One pixel less fits.
+  d2c::ByteImage longest{(1 << 23) - 1, 1, 3, {}};
+  longest.pixels.assign(longest.bytes(), 7);
+  CHECK(d2c::adm_centre_crop(std::move(longest), 256).pixels ==
+        std::vector<std::uint8_t>(std::size_t{3} * 256 * 256, 7));
+}
+
 TEST_CASE("prepare: more refused files than the share end the call, and are tried again") {
   const ScratchFolder scratch;
   const auto folder = scratch / "set";
@@ -236,6 +272,42 @@ TEST_CASE("prepare: images of the right size stay as they are, even where none c
     same = same && set.image(2)[k % 3 * 57 * 73 + k / 3] == rgb[k];
   }
   CHECK(same);
+}
+
+TEST_CASE("prepare: what names the pixels depends on no shard's size and on no path") {
+  // Refusals that name the file with its path, as the decoders' do.
+  class Rooted : public Pictures {
+  public:
+    explicit Rooted(std::string root, bool darker = false)
+        : Pictures(30), root_{std::move(root)}, darker_{darker} {}
+
+    [[nodiscard]] d2c::DecodedImage decode(std::int64_t i) const override {
+      if (i == 11) {
+        throw d2c::InputError(root_ + "/" + id(i) + ": expected a sound PNG file, found damage");
+      }
+      d2c::DecodedImage image = Pictures::decode(i);
+      if (darker_ && i == 29) {
+        std::fill(image.rgb.begin(), image.rgb.end(), std::uint8_t{0});
+      }
+      return image;
+    }
+
+  private:
+    std::string root_;
+    bool darker_;
+  };
+
+  const ScratchFolder scratch;
+  const auto content = [&](const std::string& name, const Rooted& source, std::int64_t shard) {
+    auto options = small();
+    options.shard_images = shard;
+    prepare(source, scratch / name, options);
+    return d2c::pixel_content(d2c::open_prepared(scratch / name));
+  };
+  const std::string expected = content("a", Rooted("/one"), 8);
+  CHECK(content("b", Rooted("/one"), 20) == expected);
+  CHECK(content("c", Rooted("/another/root"), 8) == expected);
+  CHECK(content("d", Rooted("/one", true), 8) != expected);
 }
 
 TEST_CASE("prepare: a class of which nothing is left is refused by name") {

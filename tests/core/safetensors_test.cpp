@@ -143,6 +143,9 @@ TEST_CASE("safetensors: a wrong file is refused with what was expected and found
   const std::string good = R"("dtype":"F32","shape":[2],"data_offsets":[0,8])";
   const std::string data(8, 'x');
   REQUIRE_NOTHROW(d2c::SafetensorsFile{written(folder / "ok", file_of(header(good), data))});
+  REQUIRE_NOTHROW(d2c::SafetensorsFile{
+      written(folder / "empty",
+              file_of(header(R"("dtype":"F32","shape":[4096,0,4096],"data_offsets":[0,0])")))});
 
   struct Case {
     const char* what;
@@ -214,6 +217,10 @@ TEST_CASE("safetensors: a wrong file is refused with what was expected and found
        "at most 2^63 bits"},
       {"an overflow hidden by a zero",
        file_of(header(R"("dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0])")),
+       "at most 2^63 bits"},
+      {"an overflow behind a zero",
+       file_of(
+           header(R"("dtype":"U8","shape":[0,1099511627776,1099511627776],"data_offsets":[0,0])")),
        "at most 2^63 bits"},
       {"an extent beyond 2^63",
        file_of(header(R"("dtype":"U8","shape":[9223372036854775808,0],"data_offsets":[0,0])")),

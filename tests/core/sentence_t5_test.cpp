@@ -131,6 +131,9 @@ TEST_CASE("sentence-t5: settings of another model are refused") {
     INFO(text);
     CHECK_FALSE(accepts(model.files.dense_settings, text));
   }
+  // Copies of a million lists in each other would end the stack.
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  CHECK_FALSE(accepts(model.files.pooling, R"({"pooling_mode": "mean", "a": )" + deep + "}"));
 }
 
 TEST_CASE("sentence-t5: the files beside the weights are part of the stage's key") {

@@ -259,6 +259,26 @@ TEST_CASE("checkpoint: cycles, deep nesting and bombs of references are refused"
   refused("}(" + text("names") + names + tensor_entry, "at most 10000000 values");
 }
 
+TEST_CASE("checkpoint: strided tensors count with all that lies between their elements") {
+  const Folder folder;
+  // Each takes the first and the last of eight million bytes: 500 of them stay below 4 GiB, and
+  // below 16 times the file besides.
+  constexpr std::int64_t count = 2'000'000;
+  const std::string stored = storage("FloatStorage", "0", count);
+  const std::string data = raw(count) + std::string(4 * count, '\0');
+  const auto file = [&](int tensors) {
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (int i = 0; i < tensors; ++i) {
+      entries.emplace_back(std::to_string(i), tensor(stored, 0, {2}, {count - 1}));
+    }
+    return written(folder / "spans.pth", legacy(dict(entries), {"0"}, data));
+  };
+  CHECK(d2c::TorchCheckpoint{file(500)}.names().size() == 500);
+  const auto path = file(600);
+  CHECK_THROWS_AS(d2c::TorchCheckpoint{path}, d2c::InputError);
+  CHECK_THROWS_WITH(d2c::TorchCheckpoint{path}, Contains("of at most 16 times the file and 4 GiB"));
+}
+
 TEST_CASE("checkpoint: a pickle that copies without end is refused before memory is gone") {
   const Folder folder;
   const auto refused = [&](const std::string& start, const std::string& again) {

@@ -1,3 +1,5 @@
+// In the other order than d2c.hpp has by itself: none may hide a name of another.
+#include <d2c/core.hpp>
 #include <d2c/d2c.hpp>
 #include <d2c/version.hpp>
 

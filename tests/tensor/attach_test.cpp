@@ -1,5 +1,7 @@
 // The attaching stage end to end with encoders of the test's own, whose tokens are known by hand.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -123,6 +125,33 @@ std::unique_ptr<d2c::VisionEncoder> make_encoder(Brightest<Width>, const d2c::At
   return std::make_unique<BrightestEncoder<Width>>();
 }
 
+// The same with class tokens that are views into a storage of their own, which is counted.
+struct CountedViews : Brightest<1> {};
+
+int storages = 0;      // alive
+int most_storages = 0; // as many as were alive when one was made
+
+struct CountedViewsEncoder : HalvesEncoder {
+  d2c::VisualFeatures features(const Tensor& images) const override {
+    most_storages = std::max(most_storages, ++storages);
+    auto* const values = new std::vector<float>(3 * static_cast<std::size_t>(images.size(0)));
+    const Tensor all = at::from_blob(
+        values->data(), {images.size(0), 3, 1},
+        [values](void*) {
+          delete values;
+          --storages;
+        },
+        at::TensorOptions(at::kFloat));
+    all.select(1, 0).copy_(images.to(at::kFloat).flatten(1).amax(1, true));
+    return {patch_tokens(images), all.select(1, 0)};
+  }
+};
+
+inline std::unique_ptr<d2c::VisionEncoder> make_encoder(CountedViews, const d2c::AttachConfig&,
+                                                        at::Device) {
+  return std::make_unique<CountedViewsEncoder>();
+}
+
 // Encoders that are right but for one thing.
 enum class Fault { sizes, dtype, not_finite, missing };
 
@@ -206,6 +235,7 @@ namespace {
 using namespace d2c;
 using Catch::Matchers::Contains;
 using test_encoders::Brightest;
+using test_encoders::CountedViews;
 using test_encoders::FaultyText;
 using test_encoders::FaultyVision;
 using test_encoders::Halves;
@@ -282,6 +312,18 @@ TEST_CASE("attach: the pack holds images, labels and both kinds of tokens, by ha
   CHECK(manifest["vision_encoder"]["tokens"] == 2);
 }
 
+TEST_CASE("attach: images of a folder whose name is not UTF-8 are attached") {
+  Fixture fixture;
+  fixture.images = [](Split split) {
+    ImageSet images = six_images(split);
+    images.origin = "caf\xe9";
+    return images;
+  };
+  run_stage(Attacher<Halves<2>>{}, fixture.context);
+  std::ifstream in{fixture.context.out / "manifest.json"};
+  CHECK(nlohmann::json::parse(in)["origin"] == "caf\ufffd");
+}
+
 TEST_CASE("attach: the text encoder is gone before the vision encoder is made") {
   Fixture fixture;
   test_encoders::beside_vision = -1;
@@ -313,6 +355,22 @@ TEST_CASE("attach: class tokens are stored where the encoder attaches them, by h
   Problems problems;
   check_stage(Attacher<WithClassToken<UnwrittenVision>>{}, fixture.context, problems);
   CHECK_THAT(problems.text(), Contains("attaching with WithClassToken<UnwrittenVision>"));
+}
+
+TEST_CASE("attach: class tokens that are views keep no batch's storage alive") {
+  for (const int batch : {1, 2}) {
+    INFO("batch " << batch);
+    Fixture fixture;
+    AttachConfig config;
+    config.batch = batch;
+    fixture.sections.set(config);
+    test_encoders::most_storages = 0;
+    run_stage(Attacher<WithClassToken<CountedViews>>{}, fixture.context);
+    CHECK(test_encoders::most_storages == 1);
+    CHECK(test_encoders::storages == 0);
+    CHECK(same(PackFile{fixture.context.out}.tensor("class_tokens"),
+               at::tensor({23.0F, 33.0F, 53.0F}).view({3, 1})));
+  }
 }
 
 TEST_CASE("attach: a pack without encoders holds images and labels alone") {

@@ -294,4 +294,8 @@ TEST_CASE("network shape: JSON keeps every field") {
   all.learn_sigma = true;
   all.class_embedding = false;
   CHECK(network_shape_from_json(network_shape_to_json(all), "here") == all);
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  CHECK_THROWS_WITH(
+      network_shape_from_json(R"({"family": "dit", "depth": )" + deep + "}", "here"),
+      Catch::Contains("here: expected the shape of a network as JSON, found another text"));
 }

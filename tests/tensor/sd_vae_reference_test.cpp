@@ -31,6 +31,7 @@
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/attach/run_attacher.hpp>
 #include <d2c/core.hpp>
+#include <d2c/core/hash.hpp>
 #include <d2c/core/rng.hpp>
 #include <d2c/data/cached_codec.hpp>
 #include <d2c/data/image_folder.hpp>
@@ -413,6 +414,15 @@ TEST_CASE("sd-vae reference: the latent cache is REPA's, read and written") {
   CHECK_THROWS_WITH(list(R"({"labels": [["../a.npy", 1]]})"), Contains("leads out of the folder"));
   CHECK_THROWS_WITH(list(R"({"labels": [["a.npy"]]})"), Contains("found the entry"));
   CHECK_THROWS_WITH(list(R"({"labels": [["a.npy", 1], ["a.npy", 1]]})"), Contains("a.npy twice"));
+  // Values inside of values would end the stack where they are copied or shown.
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  CHECK_THROWS_WITH(list(R"({"labels": [)" + deep + "]}"), Contains("found other text"));
+  CHECK_THROWS_WITH(list(R"({"labels": [], "made_from": )" + deep + "}"),
+                    Contains("found other text"));
+  const std::string wide = "[\"" + std::string(1000, 'w') + "\"]";
+  CHECK_THROWS_WITH(
+      list("{\"labels\": [" + wide + "]}"),
+      Catch::Matchers::EndsWith("found the entry [\"" + std::string(75, 'w') + "..."));
   CHECK_THROWS_AS(list(R"({"labels": [["a.npy", 1]]})").moments(std::vector<std::int64_t>{0}),
                   InputError);
   // Without labels, as REPA writes it: the files in the order of their names.
@@ -552,6 +562,11 @@ TEST_CASE("sd-vae reference: an interrupted cache goes on, and never looks compl
             {static_cast<const std::byte*>(kept.const_data_ptr()), kept.nbytes()});
   CHECK_FALSE(cache.key(encoder).empty());
   CHECK(cache.key(other) != before);
+
+  // A record of another kind is that of another cache.
+  const auto odd_list = d2c_test::written(cache.folder() / RepaList::file_name,
+                                          R"({"labels": [], "made_from": {"sample": 5}})");
+  CHECK_THAT(cache.key(encoder), Catch::Matchers::StartsWith(hash_of_file(odd_list) + " "));
 
   // Rewriting takes the list away before anything else.
   std::filesystem::remove(file(0));

@@ -195,6 +195,14 @@ TEST_CASE("t5: a damaged vocabulary is refused or read, and never read beyond") 
   CHECK(refused > 20);
   CHECK(refused < 150);
 
+  // A tag of five bytes of which the library keeps 32 bits: it would read the field 3.
+  const std::string long_tag("\x9a\x80\x80\x80\x10\0", 6);
+  const std::string short_tag("\x1a\0", 2);
+  d2c_test::written(file, whole + long_tag);
+  CHECK_THROWS_AS(SentencePiece{file}, InputError);
+  CHECK(sentencepiece_problem(std::as_bytes(std::span{long_tag})) == "bytes that are no message");
+  CHECK(sentencepiece_problem(std::as_bytes(std::span{short_tag})).empty());
+
   // By hand: one unit without a step leads back to the array's begin; any larger step leaves it.
   const auto replacements = [](std::uint32_t unit, const std::string& text) {
     std::string table(4 + 1024, '\0');

@@ -210,7 +210,13 @@ void for_each_batch(std::span<const std::int64_t> kept, const StageContext& cont
 inline void write_visual_tokens(const AttachJob& job, const VisionEncoder& vision,
                                 const ImageSet& images, std::span<const std::int64_t> kept,
                                 SafetensorsWriter& writer, StageContext& context) {
-  std::vector<Tensor> class_tokens; // kept until all patch tokens are written
+  // Kept until all patch tokens are written, and copied: what an encoder gives may be a view into
+  // all tokens of its batch.
+  Tensor class_tokens;
+  if (!job.class_token.empty()) {
+    class_tokens = at::empty({static_cast<std::int64_t>(kept.size()), job.vision_width});
+  }
+  std::int64_t done = 0;
   context.progress.start("attaching " + std::string(job.vision_name),
                          static_cast<std::int64_t>(kept.size()), "images");
   for_each_batch(kept, context, [&](std::span<const std::int64_t> batch) {
@@ -222,16 +228,17 @@ inline void write_visual_tokens(const AttachJob& job, const VisionEncoder& visio
       features = vision.features(image_tensor(images, batch));
       require_features(job.vision_name, "class tokens", features.class_tokens,
                        {count, job.vision_width});
-      class_tokens.push_back(features.class_tokens);
+      class_tokens.narrow(0, done, count).copy_(features.class_tokens);
     }
     require_features(job.vision_name, "patch tokens", features.patch_tokens,
                      {count, job.vision_tokens, job.vision_width});
     writer.append(tensor_bytes(features.patch_tokens.contiguous()));
+    done += count;
     context.progress.advance(count);
   });
   context.progress.finish();
-  if (!class_tokens.empty()) {
-    writer.append(tensor_bytes(at::cat(class_tokens).contiguous()));
+  if (class_tokens.defined()) {
+    writer.append(tensor_bytes(class_tokens));
   }
 }
 
@@ -279,10 +286,7 @@ void write_pack(const AttachJob& job, StageContext& context) {
   SafetensorsWriter writer{context.out / PackFile::file_name,
                            pack_tensors(job, text, images, n, context),
                            {{"format", "d2c-pack-1"}}};
-  std::vector<std::int64_t> labels;
-  for (const std::int64_t index : kept) {
-    labels.push_back(images.labels[static_cast<std::size_t>(index)]);
-  }
+  const std::vector<std::int64_t> labels = images.labels_of(kept);
   writer.append(std::as_bytes(std::span{labels}));
   if (job.text) {
     writer.append(tensor_bytes(text.tokens));
@@ -299,7 +303,10 @@ void write_pack(const AttachJob& job, StageContext& context) {
   for (const std::int64_t index : kept) {
     manifest["ids"].push_back(images.ids[static_cast<std::size_t>(index)]);
   }
-  write_file_atomically(context.out / "manifest.json", manifest.dump(1) + "\n");
+  // Paths need not be UTF-8; what is not is replaced.
+  write_file_atomically(
+      context.out / "manifest.json",
+      manifest.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 D2C_COMPILED_ONCE(void write_pack<>(const AttachJob&, StageContext&))
 

@@ -3,6 +3,7 @@
 /// security.
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -30,9 +31,14 @@ inline std::string hash_digits(XXH64_hash_t hash) {
 
 } // namespace detail
 
+/// XXH3-64 of the bytes, as a number.
+inline std::uint64_t hash_number(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
+
 /// XXH3-64 of the bytes.
 inline std::string hash_of_text(std::string_view text) {
-  return detail::hash_digits(XXH3_64bits(text.data(), text.size()));
+  return detail::hash_digits(hash_number(text));
 }
 
 /// XXH3-64 of the content of a file, read in pieces. Throws InputError when it cannot be read.

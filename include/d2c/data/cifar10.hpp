@@ -20,7 +20,6 @@ struct Cifar10 {
   static constexpr int height = 32;
   static constexpr int width = 32;
   static constexpr int train_images_per_class = 5000;
-  static constexpr int test_images_per_class = 1000;
   static constexpr std::array<std::string_view, 10> class_names = {
       "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
   /// The folder inside of the published archive, and its files.

@@ -34,7 +34,6 @@ struct Cifar100 : detail::Cifar100Files {
   static constexpr std::string_view config_name = "cifar-100"; ///< value of [data] dataset
   static constexpr int classes = 100;
   static constexpr int train_images_per_class = 500;
-  static constexpr int test_images_per_class = 100;
   static constexpr int label_index = 1;
   static constexpr std::array<std::string_view, 100> class_names = {
       "apple",       "aquarium fish", "baby",      "bear",       "beaver",       "bed",
@@ -62,7 +61,6 @@ struct Cifar100Coarse : detail::Cifar100Files {
   static constexpr std::string_view config_name = "cifar-100-coarse"; ///< value of [data] dataset
   static constexpr int classes = 20;
   static constexpr int train_images_per_class = 2500;
-  static constexpr int test_images_per_class = 500;
   static constexpr int label_index = 0;
   static constexpr std::array<std::string_view, 20> class_names = {"aquatic mammals",
                                                                    "fish",

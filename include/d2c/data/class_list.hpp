@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <d2c/core/error.hpp>
@@ -14,11 +15,13 @@
 namespace d2c {
 
 /// The lines of `folder`/classes.txt, one class each in the order of the numbers; without that file
-/// the numbers as text. InputError if the file has another number of lines or an empty one.
+/// the numbers as text. InputError if the file cannot be read, or has another number of lines or an
+/// empty one.
 inline std::vector<std::string> class_list(const std::filesystem::path& folder, int classes) {
   std::vector<std::string> names;
   const auto path = folder / "classes.txt";
-  if (!std::filesystem::exists(path)) {
+  std::error_code unknown; // where it may be there, opening it says what is wrong
+  if (!std::filesystem::exists(path, unknown) && !unknown) {
     for (int label = 0; label < classes; ++label) {
       names.push_back(std::to_string(label));
     }

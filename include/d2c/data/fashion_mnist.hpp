@@ -20,7 +20,6 @@ struct FashionMNIST {
   static constexpr int height = 28;
   static constexpr int width = 28;
   static constexpr int train_images_per_class = 6000;
-  static constexpr int test_images_per_class = 1000;
   static constexpr std::array<std::string_view, 10> class_names = {
       "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
       "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};

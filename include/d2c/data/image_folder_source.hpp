@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -114,13 +115,19 @@ private:
 
   void list_images(const std::string& below) {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator{folder_ / below}) {
-      std::string name = entry.path().filename().string();
+    std::error_code reason;
+    for (std::filesystem::directory_iterator at{folder_ / below, reason}, end; !reason && at != end;
+         at.increment(reason)) {
+      std::string name = at->path().filename().string();
       std::error_code ignored;
-      if (has_image_extension(name) && !entry.is_directory(ignored)) {
+      if (has_image_extension(name) && !at->is_directory(ignored)) {
         require_utf8((folder_ / below).string(), name);
         names.push_back(std::move(name));
       }
+    }
+    if (reason) {
+      throw InputError((folder_ / below).string() + ": expected a readable folder, found " +
+                       reason.message());
     }
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,16 @@ struct ImageSet {
 
   [[nodiscard]] const std::uint8_t* image(std::int64_t i) const {
     return places.empty() ? pixels.data() + i * image_bytes() : places[static_cast<std::size_t>(i)];
+  }
+
+  /// The labels of these images, in this order.
+  [[nodiscard]] std::vector<std::int64_t> labels_of(std::span<const std::int64_t> indices) const {
+    std::vector<std::int64_t> chosen;
+    chosen.reserve(indices.size());
+    for (const std::int64_t index : indices) {
+      chosen.push_back(labels[static_cast<std::size_t>(index)]);
+    }
+    return chosen;
   }
 };
 

@@ -109,7 +109,8 @@ public:
       return;
     }
     if (!std::filesystem::is_directory(folder_, ignored) ||
-        std::filesystem::directory_iterator{folder_} != std::filesystem::directory_iterator{}) {
+        std::filesystem::directory_iterator{folder_, ignored} !=
+            std::filesystem::directory_iterator{}) {
       throw InputError(folder_.string() + ": expected a cache of latents (with " +
                        RepaList::file_name + "), an empty folder or none, found other files");
     }
@@ -125,7 +126,8 @@ public:
     const RepaList list{folder_};
     const std::string sample = list.sample();
     nlohmann::json made_from = list.made_from();
-    if (made_from.is_object() && made_from.value("sample", std::string{}) == sample) {
+    if (const auto recorded = made_from.find("sample");
+        recorded != made_from.end() && *recorded == sample) {
       made_from.erase("sample");
       made_from.erase("images"); // a cache of other images is refused
       if (made_from == encoder.record()) {

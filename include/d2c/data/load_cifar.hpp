@@ -20,6 +20,7 @@
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/numbered_id.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -49,7 +50,7 @@ template <CifarFiles D>
 std::filesystem::path folder_of(const DataConfig& config) {
   const std::filesystem::path root{config.root};
   const std::filesystem::path inner = root / D::folder;
-  return std::filesystem::is_directory(inner) ? inner : root;
+  return is_folder(inner) ? inner : root;
 }
 
 template <CifarFiles D>

@@ -16,6 +16,7 @@
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/numbered_id.hpp>
 #include <d2c/io/idx.hpp>
+#include <d2c/io/is_file.hpp>
 
 namespace d2c {
 
@@ -29,7 +30,7 @@ inline std::filesystem::path root_of(const DataConfig& config) {
 /// The file under its package name or uncompressed; empty if neither is there.
 inline std::filesystem::path find_file(const std::filesystem::path& root, const std::string& stem) {
   for (const std::string& name : {stem + ".gz", stem}) {
-    if (std::filesystem::exists(root / name)) {
+    if (is_file(root / name)) {
       return root / name;
     }
   }

@@ -19,6 +19,7 @@
 #include <d2c/data/numbered_id.hpp>
 #include <d2c/io/dtype.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/io/npz.hpp>
 
 namespace d2c {
@@ -165,7 +166,7 @@ void check_images(NpzImages<Sizes...>, const DataConfig& config, Problems& probl
       problems.add("[data] root", npz_images_detail::missing(config, split));
     }
   }
-  if (size.classes != 0) {
+  if (size.classes != 0 && is_folder(config.root)) {
     check_class_list(config.root, size.classes, problems);
   }
 }

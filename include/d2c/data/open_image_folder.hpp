@@ -18,6 +18,7 @@
 #include <d2c/data/image_source.hpp>
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -27,7 +28,7 @@ namespace image_folder_detail {
 /// split.
 inline std::filesystem::path folder_of(std::string_view dataset, const DataConfig& config,
                                        Split split) {
-  if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
+  if (config.root.empty() || !is_folder(config.root)) {
     throw InputError("[data] root: " + missing_root(dataset, config));
   }
   std::filesystem::path folder = split_folder(config, split);
@@ -84,7 +85,7 @@ template <int... Sizes>
 void check_images(ImageFolder<Sizes...> tag, const DataConfig& config, Problems& problems,
                   bool needs_test_images = true) {
   using namespace image_folder_detail;
-  if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
+  if (config.root.empty() || !is_folder(config.root)) {
     problems.add("[data] root", missing_root(tag.name, config));
     return;
   }

@@ -20,6 +20,7 @@
 #include <d2c/data/pixel_limit_of.hpp>
 #include <d2c/data/split_folder.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/io/mapped_file.hpp>
 #include <d2c/io/utf8_name.hpp>
 
@@ -98,7 +99,7 @@ template <class = Once>
 std::unique_ptr<ImageFolderSource> open(std::string_view dataset, int classes,
                                         const DataConfig& config, Split split) {
   Problems problems;
-  if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
+  if (config.root.empty() || !is_folder(config.root)) {
     problems.add("[data] root", missing_root(dataset, config));
   } else {
     check_split(classes, config, split, problems);
@@ -147,7 +148,7 @@ std::unique_ptr<ImageFolderSource> open_images(D, const DataConfig& config, Spli
 /// where it is read; lists no images.
 template <ImageNetDataset D>
 void check_images(D, const DataConfig& config, Problems& problems, bool needs_test_images = true) {
-  if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
+  if (config.root.empty() || !is_folder(config.root)) {
     problems.add("[data] root", missing_root(D::name, config));
     return;
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <d2c/core/error.hpp>
@@ -19,6 +20,7 @@
 #include <d2c/data/split_folder.hpp>
 #include <d2c/data/web_dataset.hpp>
 #include <d2c/data/web_dataset_source.hpp>
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -26,27 +28,33 @@ namespace web_dataset_detail {
 
 /// The shards of a split, sorted by name: the .tar files of its folder or, where the root has no
 /// folder `train`, those in the root, of which names with "val" or "test" are the test split.
+/// InputError if the folder cannot be read.
 inline std::vector<std::filesystem::path> shards_of(const DataConfig& config, Split split) {
   std::vector<std::filesystem::path> shards;
   const bool whole = split_folder(config, Split::train).empty();
   const auto folder = whole ? std::filesystem::path{config.root} : split_folder(config, split);
-  if (folder.empty() || !std::filesystem::is_directory(folder)) {
+  if (!is_folder(folder)) {
     return shards;
   }
-  for (const auto& entry : std::filesystem::directory_iterator{folder}) {
-    const std::string name = entry.path().filename().string();
+  std::error_code reason;
+  for (std::filesystem::directory_iterator at{folder, reason}, end; !reason && at != end;
+       at.increment(reason)) {
+    const std::string name = at->path().filename().string();
     const bool test =
         name.find("val") != std::string::npos || name.find("test") != std::string::npos;
     if (name.ends_with(".tar") && (!whole || test == (split == Split::test))) {
-      shards.push_back(entry.path());
+      shards.push_back(at->path());
     }
+  }
+  if (reason) {
+    throw InputError(folder.string() + ": expected a readable folder, found " + reason.message());
   }
   std::sort(shards.begin(), shards.end());
   return shards;
 }
 
 inline std::string missing_shards(std::string_view dataset, const DataConfig& config, Split split) {
-  if (config.root.empty() || !std::filesystem::is_directory(config.root)) {
+  if (!is_folder(config.root)) {
     return missing_root(dataset, config);
   }
   return config.root + ": expected .tar files of the " +
@@ -79,10 +87,17 @@ template <int... Sizes>
 void check_images(WebDataset<Sizes...> tag, const DataConfig& config, Problems& problems,
                   bool needs_test_images = true) {
   const auto size = data_set_size<WebDataset<Sizes...>>(config, problems);
+  if (!is_folder(config.root)) {
+    problems.add("[data] root", missing_root(tag.name, config));
+    return;
+  }
   for (const Split split : {Split::train, Split::test}) {
-    if ((split == Split::train || needs_test_images) &&
-        web_dataset_detail::shards_of(config, split).empty()) {
-      problems.add("[data] root", web_dataset_detail::missing_shards(tag.name, config, split));
+    if (split == Split::train || needs_test_images) {
+      problems.check("[data] root", [&] {
+        if (web_dataset_detail::shards_of(config, split).empty()) {
+          throw InputError(web_dataset_detail::missing_shards(tag.name, config, split));
+        }
+      });
     }
   }
   if (size.classes != 0) {

@@ -239,6 +239,10 @@ private:
                        ", which is no square to crop to, found " +
                        size_text(image.width, image.height));
     }
+    if (!adm_crop_detail::fits(image, options_.width)) {
+      throw InputError(id + ": expected an image whose longer side fits after scaling, found " +
+                       size_text(image.width, image.height));
+    }
     return adm_centre_crop(std::move(image), options_.width);
   }
 

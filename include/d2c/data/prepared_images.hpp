@@ -19,6 +19,7 @@
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/prepared_shard.hpp>
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -104,7 +105,7 @@ ImageSet open_prepared(const std::filesystem::path& folder) {
   const auto record = PreparedFolder::read(folder);
   if (!record) {
     throw InputError(folder.string() + ": expected a finished folder of prepared images, found " +
-                     (std::filesystem::exists(folder) ? "an unfinished or damaged one" : "none") +
+                     (is_folder(folder) ? "an unfinished or damaged one" : "none") +
                      "; the command prepare makes it");
   }
   ImageSet set;
@@ -115,7 +116,7 @@ ImageSet open_prepared(const std::filesystem::path& folder) {
   set.origin = folder.string();
   const auto shards = std::make_shared<std::vector<PreparedShard>>();
   shards->reserve(record->shards.size());
-  std::string hashes;
+  std::vector<std::uint64_t> hashes;
   for (const PreparedFolder::Shard& stored : record->shards) {
     const PreparedShard& shard = shards->emplace_back(folder / stored.file);
     if (shard.height() != record->height || shard.width() != record->width ||
@@ -124,7 +125,7 @@ ImageSet open_prepared(const std::filesystem::path& folder) {
                        PreparedFolder::file_name + " names (xxh3 " + stored.xxh3 +
                        "), found another (xxh3 " + shard.xxh3() + ")");
     }
-    hashes += stored.xxh3;
+    hashes.insert(hashes.end(), shard.image_xxh3().begin(), shard.image_xxh3().end());
     for (std::size_t i = 0; i < shard.labels().size(); ++i) {
       const std::int64_t label = shard.labels()[i];
       if (label < 0 || label >= set.classes()) {
@@ -136,7 +137,9 @@ ImageSet open_prepared(const std::filesystem::path& folder) {
       set.places.push_back(shard.image(i));
     }
   }
-  set.content = hash_of_text(hashes);
+  // Of the pixels alone: shards also hold the reasons of refusals, which name paths.
+  set.content = hash_of_text(
+      {reinterpret_cast<const char*>(hashes.data()), hashes.size() * sizeof(std::uint64_t)});
   set.mapping = shards;
   return set;
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <span>
 #include <string>
@@ -28,12 +29,13 @@ struct RefusedImage {
   std::string reason; ///< one sentence
 };
 
-/// Tensors `images` U8 [n, 3, H, W], `labels` I64 [n], `ids` U8 (the names, a zero byte behind
-/// each) and `refused` U8 (name and reason in turn, a zero byte behind each). Metadata: `format`,
-/// `recipe` (what the file is made from, see prepare.hpp) and `xxh3` of the content.
+/// Tensors `images` U8 [n, 3, H, W], `labels` I64 [n], `image_xxh3` U64 [n] (of the bytes of each
+/// image), `ids` U8 (the names, a zero byte behind each) and `refused` U8 (name and reason in turn,
+/// a zero byte behind each). Metadata: `format`, `recipe` (what the file is made from, see
+/// prepare.hpp) and `xxh3` of the content.
 class PreparedShard {
 public:
-  static constexpr const char* format = "d2c.prepared.1";
+  static constexpr const char* format = "d2c.prepared.2";
 
   /// "images-00042.safetensors".
   static std::string file_name(std::size_t index) {
@@ -59,16 +61,19 @@ public:
       reasons.append(one.reason).push_back('\0');
     }
     const auto count = static_cast<std::int64_t>(labels.size());
+    const auto hashes = hashes_of(images, labels.size());
     const auto bytes_of = [](const auto& values) { return std::as_bytes(std::span(values)); };
-    std::string hash =
-        content_hash(bytes_of(labels), bytes_of(images), bytes_of(names), bytes_of(reasons));
+    std::string hash = content_hash(
+        {bytes_of(labels), bytes_of(hashes), bytes_of(images), bytes_of(names), bytes_of(reasons)});
     SafetensorsWriter writer(path,
                              {{"labels", DType::I64, {count}},
+                              {"image_xxh3", DType::U64, {count}},
                               {"images", DType::U8, {count, 3, height, width}},
                               {"ids", DType::U8, {static_cast<std::int64_t>(names.size())}},
                               {"refused", DType::U8, {static_cast<std::int64_t>(reasons.size())}}},
                              {{"format", format}, {"recipe", recipe}, {"xxh3", hash}});
     writer.append(bytes_of(labels));
+    writer.append(bytes_of(hashes));
     writer.append(bytes_of(images));
     writer.append(bytes_of(names));
     writer.append(bytes_of(reasons));
@@ -92,6 +97,10 @@ public:
     expect(images.dtype == DType::U8 && images.shape.size() == 4 && images.shape[1] == 3 &&
                images.shape[0] == static_cast<std::int64_t>(labels_.size()),
            "RGB images, one for each label", "another shape");
+    image_xxh3_ = file_.values<std::uint64_t>("image_xxh3");
+    expect(image_xxh3_.size() == labels_.size(),
+           "a hash for each of " + std::to_string(labels_.size()) + " images",
+           std::to_string(image_xxh3_.size()));
     height_ = static_cast<int>(images.shape[2]);
     width_ = static_cast<int>(images.shape[3]);
     ids_ = texts("ids");
@@ -115,6 +124,9 @@ public:
 
   [[nodiscard]] const std::vector<std::int64_t>& labels() const { return labels_; }
 
+  /// The hash of the bytes of each image.
+  [[nodiscard]] const std::vector<std::uint64_t>& image_xxh3() const { return image_xxh3_; }
+
   [[nodiscard]] const std::vector<std::string>& ids() const { return ids_; }
 
   [[nodiscard]] const std::vector<RefusedImage>& refused() const { return refused_; }
@@ -128,16 +140,27 @@ public:
 
   /// Reads everything and compares it with the hash.
   [[nodiscard]] bool is_intact() const {
-    return content_hash(file_.entry("labels").bytes, file_.entry("images").bytes,
-                        file_.entry("ids").bytes, file_.entry("refused").bytes) == xxh3();
+    return content_hash({file_.entry("labels").bytes, file_.entry("image_xxh3").bytes,
+                         file_.entry("images").bytes, file_.entry("ids").bytes,
+                         file_.entry("refused").bytes}) == xxh3();
   }
 
 private:
   using Bytes = std::span<const std::byte>;
 
-  static std::string content_hash(Bytes labels, Bytes images, Bytes ids, Bytes refused) {
+  static std::vector<std::uint64_t> hashes_of(std::span<const std::uint8_t> images,
+                                              std::size_t count) {
+    std::vector<std::uint64_t> hashes;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto one = images.subspan(i * (images.size() / count), images.size() / count);
+      hashes.push_back(hash_number({reinterpret_cast<const char*>(one.data()), one.size()}));
+    }
+    return hashes;
+  }
+
+  static std::string content_hash(std::initializer_list<Bytes> parts) {
     std::string hashes;
-    for (const Bytes part : {labels, images, ids, refused}) {
+    for (const Bytes part : parts) {
       hashes += hash_of_text({reinterpret_cast<const char*>(part.data()), part.size()});
     }
     return hash_of_text(hashes);
@@ -164,6 +187,7 @@ private:
   int height_ = 0;
   int width_ = 0;
   std::vector<std::int64_t> labels_;
+  std::vector<std::uint64_t> image_xxh3_;
   std::vector<std::string> ids_;
   std::vector<RefusedImage> refused_;
 };

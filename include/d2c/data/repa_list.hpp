@@ -6,9 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,8 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/hash.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/mapped_file.hpp>
+#include <d2c/io/parse_json.hpp>
 
 namespace d2c {
 
@@ -30,12 +31,13 @@ public:
   /// Throws InputError if there is no such file, if it holds something else, if a name leads out of
   /// the folder or stands twice.
   explicit RepaList(const std::filesystem::path& folder) : folder_{folder} {
-    std::ifstream stream{path(), std::ios::binary};
-    const auto json =
-        nlohmann::json::parse(std::istreambuf_iterator<char>(stream), {}, nullptr, false);
+    if (!is_file(path())) {
+      throw refusal("no such file");
+    }
+    const auto json = parse_json(MappedFile{path()}.text());
     if (!json.is_object() || !json.contains("labels") ||
         !(json["labels"].is_array() || json["labels"].is_null())) {
-      throw refusal(stream.is_open() ? "other text" : "no such file");
+      throw refusal("other text");
     }
     made_from_ = json.value("made_from", nlohmann::json{});
     has_labels_ = json["labels"].is_array();
@@ -99,26 +101,38 @@ private:
                       ": expected an object with \"labels\": [[FILE, CLASS], ...], found " + found);
   }
 
+  /// A value as text of at most 80 bytes, in ASCII so that no letter is cut.
+  static std::string shown(const nlohmann::json& value) {
+    constexpr std::size_t most = 80;
+    const std::string text = value.dump(-1, ' ', true);
+    return text.size() > most ? text.substr(0, most - 3) + "..." : text;
+  }
+
   void take_rows(const nlohmann::json& rows) {
     for (const auto& row : rows) {
       if (!row.is_array() || row.size() != 2 || !row[0].is_string() ||
           !row[1].is_number_integer()) {
-        throw refusal("the entry " + row.dump());
+        throw refusal("the entry " + shown(row));
       }
       std::filesystem::path file = row[0].get<std::string>();
       if (file.empty() || file.is_absolute() ||
           std::find(file.begin(), file.end(), "..") != file.end()) {
-        throw refusal("the file name " + row[0].dump() + ", which leads out of the folder");
+        throw refusal("the file name " + shown(row[0]) + ", which leads out of the folder");
       }
       rows_.emplace_back(std::move(file), row[1].get<std::int64_t>());
     }
   }
 
   void list_files() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
-      if (entry.is_regular_file() && entry.path().extension() == ".npy") {
-        rows_.emplace_back(entry.path().lexically_relative(folder_), -1);
+    std::error_code reason;
+    for (std::filesystem::recursive_directory_iterator at{folder_, reason}, end;
+         !reason && at != end; at.increment(reason)) {
+      if (at->path().extension() == ".npy" && is_file(at->path())) {
+        rows_.emplace_back(at->path().lexically_relative(folder_), -1);
       }
+    }
+    if (reason) {
+      throw refusal("a folder that cannot be read: " + reason.message());
     }
   }
 

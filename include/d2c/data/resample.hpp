@@ -119,8 +119,8 @@ ByteImage resample_window(const ByteImage& image, int width, int height, Resampl
   if (channels == 4) {
     straight = premultiplied(image.pixels);
   }
-  const Rows source{channels == 4 ? straight.data() : image.pixels.data(), image.row_bytes(),
-                    image.height};
+  const ImageRows source{channels == 4 ? straight.data() : image.pixels.data(), image.row_bytes(),
+                         image.height};
   ByteImage made{window.width, window.height, channels, {}};
   made.pixels.resize(made.bytes());
 
@@ -142,13 +142,13 @@ ByteImage resample_window(const ByteImage& image, int width, int height, Resampl
     bottom = down.end();
   }
   const auto sample = [&](int x) { return static_cast<std::size_t>(x) * channels; };
-  const Rows needed{source.row(top), source.row_bytes, bottom - top};
+  const ImageRows needed{source.row(top), source.row_bytes, bottom - top};
   if (!resize_width) {
     vertical_pass(needed, down, top, sample(left), sample(right), vectorised, made.pixels.data());
   } else if (!resize_height) {
     horizontal_pass(needed, channels, along, 0, vectorised, made.pixels.data());
   } else if (options.order == PassOrder::pillow && image.height > height &&
-             image.height - height > 2 * (image.width - width)) {
+             std::int64_t{image.height} - height > 2 * (std::int64_t{image.width} - width)) {
     const std::size_t row_bytes = sample(right - left);
     std::vector<std::uint8_t> between(row_bytes * static_cast<std::size_t>(window.height));
     vertical_pass(needed, down, top, sample(left), sample(right), vectorised, between.data());

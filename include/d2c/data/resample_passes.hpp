@@ -17,7 +17,7 @@
 namespace d2c::resample_detail {
 
 /// What a pass reads: `rows` rows of `row_bytes` bytes, one behind the other.
-struct Rows {
+struct ImageRows {
   const std::uint8_t* data = nullptr;
   std::size_t row_bytes = 0;
   int rows = 0;
@@ -35,7 +35,7 @@ inline constexpr std::int32_t half = 1 << (fraction_bits - 1);
 
 /// Along the rows: every row of `in` becomes windows.size() pixels at `out`. Window positions are
 /// relative to `origin`, the pixel that rows begin with.
-inline void horizontal_portable(const Rows& in, int channels, const ResampleWeights& along,
+inline void horizontal_portable(const ImageRows& in, int channels, const ResampleWeights& along,
                                 int origin, std::uint8_t* out) {
   for (int y = 0; y < in.rows; ++y) {
     for (std::size_t x = 0; x < along.windows.size(); ++x) {
@@ -55,9 +55,9 @@ inline void horizontal_portable(const Rows& in, int channels, const ResampleWeig
 }
 
 /// Samples [begin, end) of one row of the vertical pass.
-inline void vertical_portable(const Rows& in, const ResampleWeights::Window& window, int origin,
-                              const std::int32_t* weights, std::size_t begin, std::size_t end,
-                              std::uint8_t* out) {
+inline void vertical_portable(const ImageRows& in, const ResampleWeights::Window& window,
+                              int origin, const std::int32_t* weights, std::size_t begin,
+                              std::size_t end, std::uint8_t* out) {
   for (std::size_t x = begin; x < end; ++x) {
     std::int32_t sum = half;
     for (int i = 0; i < window.count; ++i) {
@@ -150,7 +150,7 @@ horizontal_two_rows(const std::uint8_t* a, const std::uint8_t* b, const Resample
 }
 
 template <int channels>
-inline void horizontal_avx2(const Rows& in, const ResampleWeights& along, int origin,
+inline void horizontal_avx2(const ImageRows& in, const ResampleWeights& along, int origin,
                             std::uint8_t* out) {
   constexpr std::size_t over_read = 16;
   const std::vector<std::int32_t> halves = paired_halves(along);
@@ -178,7 +178,7 @@ inline void horizontal_avx2(const Rows& in, const ResampleWeights& along, int or
 
 /// 32 samples of one row of the vertical pass, from position x on.
 [[gnu::target("avx2"), gnu::always_inline]] inline void
-vertical_block(const Rows& in, const ResampleWeights::Window& window, int origin,
+vertical_block(const ImageRows& in, const ResampleWeights::Window& window, int origin,
                const std::int32_t* words, std::size_t x, std::uint8_t* out) {
   const __m256i zero = _mm256_setzero_si256();
   const __m256i rounding = _mm256_set1_epi32(half);
@@ -226,7 +226,7 @@ vertical_block(const Rows& in, const ResampleWeights::Window& window, int origin
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x), _mm256_packus_epi16(left, right));
 }
 
-[[gnu::target("avx2")]] inline void vertical_avx2(const Rows& in,
+[[gnu::target("avx2")]] inline void vertical_avx2(const ImageRows& in,
                                                   const ResampleWeights::Window& window, int origin,
                                                   const std::int32_t* words, std::size_t begin,
                                                   std::size_t end, std::uint8_t* out) {
@@ -251,8 +251,8 @@ inline bool cpu_has_avx2() {
 }
 
 /// Along the rows; `out` gets [in.rows, along.windows.size(), channels].
-inline void horizontal_pass(const Rows& in, int channels, const ResampleWeights& along, int origin,
-                            bool vectorised, std::uint8_t* out) {
+inline void horizontal_pass(const ImageRows& in, int channels, const ResampleWeights& along,
+                            int origin, bool vectorised, std::uint8_t* out) {
 #if defined(__x86_64__)
   if (vectorised && channels == 1) {
     return horizontal_avx2<1>(in, along, origin, out);
@@ -270,9 +270,9 @@ inline void horizontal_pass(const Rows& in, int channels, const ResampleWeights&
 
 /// Down the columns, of which only the samples [begin, end) of each row are made; `out` gets
 /// [down.windows.size(), end - begin].
-inline void vertical_pass(const Rows& in, const ResampleWeights& down, int origin,
+inline void vertical_pass(const ImageRows& in, const ResampleWeights& down, int origin,
                           std::size_t begin, std::size_t end, bool vectorised, std::uint8_t* out) {
-  const Rows part{in.data + begin, in.row_bytes, in.rows};
+  const ImageRows part{in.data + begin, in.row_bytes, in.rows};
   const std::size_t samples = end - begin;
 #if defined(__x86_64__)
   if (vectorised && samples >= 32) {

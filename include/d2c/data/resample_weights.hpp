@@ -109,7 +109,8 @@ resample_weights(int in, int out, ResampleFilter filter, int begin, int end) {
     const auto index = static_cast<std::size_t>(position - begin);
     const double centre = (position + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(std::trunc(centre - support + 0.5)));
-    const int count = std::min(in, static_cast<int>(std::trunc(centre + support + 0.5))) - first;
+    const double behind = std::trunc(centre + support + 0.5); // may lie beyond every int
+    const int count = static_cast<int>(std::min<double>(in, behind)) - first;
     double sum = 0.0;
     for (int i = 0; i < count; ++i) {
       const double value =

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <d2c/data/sd_vae_shape.hpp>
@@ -130,19 +129,14 @@ private:
 /// as 1 x 1 convolutions.
 inline std::vector<NamedShape> sd_vae_tensors(const SDVaeShape& shape, const SDVaeNames& names) {
   std::vector<NamedShape> list;
-  const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
-    const std::int64_t rows = weight.front();
-    list.push_back({name + ".weight", std::move(weight)});
-    list.push_back({name + ".bias", {rows}});
-  };
   const auto conv = [&](const std::string& name, std::int64_t out, std::int64_t in,
                         std::int64_t side) {
-    affine(name, {out, in, side, side});
+    append_affine(list, name, {out, in, side, side});
   };
   const auto block = [&](const std::string& name, std::int64_t out, std::int64_t in) {
-    affine(name + "norm1", {in});
+    append_affine(list, name + "norm1", {in});
     conv(name + "conv1", out, in, 3);
-    affine(name + "norm2", {out});
+    append_affine(list, name + "norm2", {out});
     conv(name + "conv2", out, out, 3);
     if (in != out) {
       conv(name + names.shortcut(), out, in, 1);
@@ -157,14 +151,14 @@ inline std::vector<NamedShape> sd_vae_tensors(const SDVaeShape& shape, const SDV
     }
     const auto middle = [&] {
       block(names.middle(half, 0), inner, inner);
-      affine(names.attention_norm(half), {inner});
+      append_affine(list, names.attention_norm(half), {inner});
       std::vector<std::string> maps = names.qkv(half);
       maps.push_back(names.attention_output(half));
       for (const std::string& map : maps) {
         if (names.layout == SDVaeLayout::ldm) {
           conv(map, inner, inner, 1);
         } else {
-          affine(map, {inner, inner});
+          append_affine(list, map, {inner, inner});
         }
       }
       block(names.middle(half, 1), inner, inner);
@@ -187,7 +181,7 @@ inline std::vector<NamedShape> sd_vae_tensors(const SDVaeShape& shape, const SDV
     if (down) {
       middle();
     }
-    affine(names.last_norm(half), {widths.back()});
+    append_affine(list, names.last_norm(half), {widths.back()});
     conv(names.last(half), down ? 2 * shape.latent : SDVaeShape::image_channels, widths.back(), 3);
     const std::int64_t quant = down ? 2 * shape.latent : shape.latent;
     conv(names.quant(half), quant, quant, 1);

@@ -9,6 +9,7 @@
 #include <d2c/core/error.hpp>
 #include <d2c/data/data_config.hpp>
 #include <d2c/data/image_set.hpp>
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -17,10 +18,10 @@ namespace d2c {
 inline std::filesystem::path split_folder(const DataConfig& config, Split split) {
   const std::filesystem::path root{config.root};
   if (split == Split::train) {
-    return std::filesystem::is_directory(root / "train") ? root / "train" : std::filesystem::path{};
+    return is_folder(root / "train") ? root / "train" : std::filesystem::path{};
   }
   for (const char* name : {"val", "validation", "test"}) {
-    if (std::filesystem::is_directory(root / name)) {
+    if (is_folder(root / name)) {
       return root / name;
     }
   }

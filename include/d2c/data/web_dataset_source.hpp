@@ -33,17 +33,19 @@ namespace d2c {
 class WebDatasetSource : public ImageSource {
 public:
   /// Lists the shards' members and decodes none; the shards stay mapped. InputError on a damaged
-  /// shard, on a sample without an image or a class or with two, on a key that comes twice, and on
-  /// a class without a name in `class_names`.
+  /// shard, on a name that is not UTF-8, on a sample without an image or a class or with two, on a
+  /// key that comes twice, and on a class without a name in `class_names`.
   WebDatasetSource(const std::vector<std::filesystem::path>& shards,
                    std::vector<std::string> class_names,
                    std::uint64_t pixel_limit = default_pixel_limit)
       : class_names_{std::move(class_names)}, pixel_limit_{pixel_limit} {
     std::unordered_set<std::string> names;
     for (const std::filesystem::path& path : shards) {
-      if (!names.insert(path.filename().string()).second) {
+      const std::string name = path.filename().string();
+      require_utf8(path.string(), name); // it begins the ids
+      if (!names.insert(name).second) {
         throw InputError(path.string() + ": expected shards of distinct names, found two of \"" +
-                         path.filename().string() + "\"");
+                         name + "\"");
       }
       list_shard(path);
     }

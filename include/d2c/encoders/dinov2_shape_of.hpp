@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include <d2c/core/error.hpp>
@@ -14,14 +16,14 @@ namespace d2c {
 
 /// The shape that tensors of these names point at; shape_of(name) gives the extents of one. Names
 /// of another network give some shape whose tensors they are not: DINOv2Network then lists what
-/// differs. Throws InputError, in the name of `file`, where an extent is that of no network.
+/// differs. Throws InputError, in the name of `file`, where an extent or the number of
+/// blocks is that of no network.
 template <class ShapeOf>
 DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf& shape_of,
                             const std::string& file = "the weights of DINOv2") {
   const DINOv2Names layout = dinov2_names_of(names);
-  const auto has = [&](const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-  };
+  const std::unordered_set<std::string_view> known{names.begin(), names.end()};
+  const auto has = [&](const std::string& name) { return known.contains(name); };
   const auto extent = [&](const std::string& name, std::size_t axis, std::int64_t otherwise) {
     if (!has(name)) {
       return otherwise;
@@ -32,6 +34,7 @@ DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf
   // Ten times what is published; sizes made of them fit an int.
   constexpr std::int64_t most_width = 1 << 14;
   constexpr std::int64_t most_tokens = 1 << 10;
+  constexpr int most_depth = 1 << 10;
   const auto refuse = [&file](const std::string& what, std::int64_t found) {
     throw InputError(file + ": expected " + what + ", found " + std::to_string(found));
   };
@@ -52,6 +55,9 @@ DINOv2Shape dinov2_shape_of(const std::vector<std::string>& names, const ShapeOf
   int depth = 0;
   while (has(layout.block(depth) + "norm1.weight")) {
     ++depth;
+  }
+  if (depth > most_depth) {
+    refuse("at most " + std::to_string(most_depth) + " blocks", depth);
   }
   shape.depth = depth > 0 ? depth : shape.depth;
   const std::string gated = layout.feed_forward(0, true).first + ".weight";

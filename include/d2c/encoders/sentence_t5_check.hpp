@@ -13,6 +13,7 @@
 #include <d2c/encoders/sentence_t5_files.hpp>
 #include <d2c/io/is_file.hpp>
 #include <d2c/io/mapped_file.hpp>
+#include <d2c/io/parse_json.hpp>
 
 namespace d2c {
 
@@ -20,11 +21,11 @@ namespace detail {
 
 /// The settings of a module, or null where the file is no JSON object.
 inline nlohmann::json sentence_settings(const std::filesystem::path& path) {
-  const MappedFile file{path};
-  const auto bytes = file.bytes();
-  nlohmann::json json = nlohmann::json::parse(
-      std::string_view{reinterpret_cast<const char*>(bytes.data()), bytes.size()}, nullptr, false);
-  return json.is_object() ? json : nlohmann::json{};
+  auto json = parse_json(MappedFile{path}.text());
+  if (!json.is_object()) {
+    return nlohmann::json(nullptr);
+  }
+  return json;
 }
 
 /// Whether the settings ask for the mean over a text's tokens and nothing else, in the spelling of

@@ -39,7 +39,8 @@ inline std::optional<std::uint64_t> take_number(Bytes& bytes) {
 /// The next field, which is taken off `bytes`; nothing for bytes that are no message.
 inline std::optional<Field> take_field(Bytes& bytes) {
   const auto tag = take_number(bytes);
-  if (!tag) {
+  // The library keeps 32 bits of a tag: a longer one would be another field there.
+  if (!tag || *tag > 0xFFFF'FFFFU) {
     return std::nullopt;
   }
   Field field{*tag >> 3, static_cast<unsigned>(*tag & 7), {}};

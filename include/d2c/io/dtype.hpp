@@ -108,6 +108,11 @@ constexpr DType dtype_of<std::int64_t>() {
 }
 
 template <>
+constexpr DType dtype_of<std::uint64_t>() {
+  return DType::U64;
+}
+
+template <>
 constexpr DType dtype_of<std::int32_t>() {
   return DType::I32;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -83,7 +84,11 @@ inline NpzArray parse_npy(std::span<const std::byte> bytes, const std::string& n
   if (!known) {
     throw fail("of a plain little-endian number type", description.empty() ? "none" : description);
   }
+  // A product beyond the limit stays beyond, so it cannot wrap around. Zero extents are left out:
+  // the strides of an empty array are products of the others.
+  constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   std::uint64_t total = static_cast<std::uint64_t>(bits_of(result.dtype) / 8);
+  bool empty = false;
   const auto open = header.find('(');
   const auto close = header.find(')');
   if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
@@ -111,8 +116,9 @@ inline NpzArray parse_npy(std::span<const std::byte> bytes, const std::string& n
           throw fail("to have at most " + std::to_string(rank_limit) + " extents", "more");
         }
         result.shape.push_back(static_cast<std::int64_t>(extent));
-        // Beyond the file it stays beyond, so the product cannot wrap around.
-        total = extent != 0 && total > bytes.size() / extent ? bytes.size() + 1 : total * extent;
+        const std::uint64_t factor = std::max<std::uint64_t>(extent, 1);
+        total = total > limit / factor ? limit + 1 : total * factor;
+        empty = empty || extent == 0;
       }
       extent = 0;
       digits = false;
@@ -123,7 +129,10 @@ inline NpzArray parse_npy(std::span<const std::byte> bytes, const std::string& n
       throw fail("to have a shape of numbers", shape);
     }
   }
-  if (total != result.bytes.size()) {
+  if (empty && total > limit) {
+    throw fail("to have a shape of at most 2^63 bytes", shape);
+  }
+  if ((empty ? 0 : total) != result.bytes.size()) {
     throw misfit();
   }
   return result;

@@ -312,18 +312,22 @@ private:
   static void check_size(const std::string& where, const safetensors_detail::Declared& tensor,
                          std::uint64_t size) {
     // Extents beyond 2^63 would not fit the signed shape, and no product may wrap around, not even
-    // one that a later zero extent would cancel.
+    // one that a zero extent cancels: the strides of an empty tensor are products of the others.
     constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     std::uint64_t bits = static_cast<std::uint64_t>(bits_of(*tensor.dtype));
     bool overflow = false;
+    bool empty = false;
     for (const std::uint64_t extent : *tensor.shape) {
-      overflow = overflow || extent > limit || (extent != 0 && bits > limit / extent);
-      bits = overflow ? 0 : bits * extent;
+      const std::uint64_t factor = std::max<std::uint64_t>(extent, 1);
+      empty = empty || extent == 0;
+      overflow = overflow || extent > limit || bits > limit / factor;
+      bits = overflow ? 0 : bits * factor;
     }
     if (overflow) {
       throw InputError(where + ": expected tensor \"" + tensor.name +
                        "\" to have a shape of at most 2^63 bits, found more");
     }
+    bits = empty ? 0 : bits;
     if (bits % 8 != 0 || bits / 8 != size) {
       throw InputError(where + ": expected tensor \"" + tensor.name + "\" to hold " +
                        std::to_string(bits / 8) + (bits % 8 != 0 ? " and a part" : "") +

@@ -209,9 +209,11 @@ private:
 
   /// The name without "./"; names that lead out of the archive are refused.
   [[nodiscard]] std::string safe_name(std::string name) const {
-    while (name.starts_with("./")) {
-      name.erase(0, 2);
+    std::size_t begin = 0;
+    while (name.compare(begin, 2, "./") == 0) {
+      begin += 2;
     }
+    name.erase(0, begin);
     bool safe = name.find('\0') == std::string::npos && !name.starts_with('/');
     for (std::string_view rest = name; safe && !rest.empty();) {
       const auto slash = rest.find('/');

@@ -585,7 +585,9 @@ private:
                                            static_cast<std::size_t>(last - first + 1) * item);
     }
     const std::uint64_t described_by = 2 * tensor.shape.size() * sizeof(std::int64_t);
-    claim(name, described_by + (empty ? 0 : static_cast<std::uint64_t>(count) * item));
+    // Whoever loads it takes its elements or all that lies from the first to the last.
+    const std::uint64_t elements = empty ? 0 : static_cast<std::uint64_t>(count) * item;
+    claim(name, described_by + std::max<std::uint64_t>(elements, tensor.bytes.size()));
     tensors_.emplace(name, std::move(tensor));
     names_.push_back(name);
   }
@@ -604,7 +606,7 @@ private:
   std::map<std::string, CheckpointTensor, std::less<>> tensors_;
   std::map<std::string, std::string, std::less<>> unreadable_; ///< what each was found to be
   std::size_t visits_ = 0;
-  std::uint64_t claimed_ = 0; ///< bytes of all tensors, shared storages counted each time
+  std::uint64_t claimed_ = 0; ///< bytes to load all tensors, shared storages counted each time
 };
 
 } // namespace d2c

@@ -10,6 +10,7 @@
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/io/parse_json.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -61,7 +62,7 @@ template <class = Once>
 NetworkShape network_shape_from_json(const std::string& text, const std::string& where) {
   NetworkShape shape;
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json(text);
     const auto family = json.at("family").get<std::string>();
     if (family != "dit" && family != "sit") {
       throw InputError(where + ": expected a network of family dit or sit, found \"" + family +
