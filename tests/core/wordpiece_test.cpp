@@ -9,6 +9,8 @@
 #include <scratch_folder.hpp>
 
 #include <d2c/core/error.hpp>
+#include <d2c/encoders/in_batches.hpp>
+#include <d2c/encoders/unicode.hpp>
 #include <d2c/encoders/wordpiece.hpp>
 
 namespace {
@@ -79,6 +81,24 @@ TEST_CASE("wordpiece: padding, and truncation that keeps the closing token") {
   CHECK(cut.mask == Ids{1, 1, 1, 1});
   CHECK(tokenizer.encode("", 3).ids == Ids{2, 3, 0});
   CHECK_THROWS_AS(tokenizer.encode("a", 1), InputError);
+}
+
+TEST_CASE("unicode: each broken byte is one replacement character") {
+  using namespace d2c::unicode;
+  const auto points = code_points("a\xff\xe7\x8c\u732b");
+  CHECK(points == std::vector<CodePoint>{'a', replacement, replacement, replacement, 0x732b});
+  CHECK(utf8(points) == "a\ufffd\ufffd\ufffd\u732b");
+}
+
+TEST_CASE("in_batches: all in order, the last batch with what is left") {
+  Ids bounds;
+  const auto note = [&](std::int64_t begin, std::int64_t end) {
+    bounds.insert(bounds.end(), {begin, end});
+  };
+  in_batches(0, 64, note);
+  CHECK(bounds.empty());
+  in_batches(130, 64, note);
+  CHECK(bounds == Ids{0, 64, 64, 128, 128, 130});
 }
 
 TEST_CASE("wordpiece: a file that is no BERT vocabulary is refused in one sentence") {

@@ -159,37 +159,13 @@ NetworkCost network_cost(const SentenceT5Facts<Shape>&) {
   return cost;
 }
 
-namespace detail {
-
-/// Where a tower of CLIP is published, the common file first.
-inline std::string clip_file(const CLIPShape& shape) {
-  using namespace clip_shapes;
-  return std::string(shape == B32       ? "ViT-B-32.pt (OpenAI), or "
-                     : shape == B16     ? "ViT-B-16.pt (OpenAI), or "
-                     : shape == L14     ? "ViT-L-14.pt (OpenAI), or "
-                     : shape == L14_336 ? "ViT-L-14-336px.pt (OpenAI), or "
-                     : shape == H14     ? "open_clip_pytorch_model.bin (OpenCLIP ViT-H-14), or "
-                                        : "") +
-         "model.safetensors";
-}
-
-inline std::string clip_file(const CLIPTextShape& shape) {
-  using namespace clip_shapes;
-  return shape == text_B   ? "ViT-B-32.pt or ViT-B-16.pt (OpenAI), or model.safetensors"
-         : shape == text_L ? clip_file(L14)
-         : shape == text_H ? clip_file(H14)
-                           : "model.safetensors";
-}
-
-} // namespace detail
-
 /// Per prompt, padded to all 77 tokens.
 template <WithShape<CLIPTextShape> Tag>
 NetworkCost network_cost(const Tag&) {
   constexpr CLIPTextShape shape = Tag::shape;
   constexpr double tokens = CLIPTextShape::context;
   constexpr double block = 12.0 * shape.width * shape.width + 2 * tokens * shape.width;
-  return {.file = detail::clip_file(shape),
+  return {.file = clip_file(shape),
           .vocabulary = std::string(Tag::vocabulary),
           .parameters = detail::count_numbers(clip_text_tensors(shape, {})),
           .operations = 2 * tokens * shape.depth * block,
@@ -197,10 +173,12 @@ NetworkCost network_cost(const Tag&) {
 }
 
 inline NetworkCost network_cost(MiniLM) {
-  constexpr double block = 4 * 384.0 * 384 + 2 * 384.0 * 1536;
+  using Sizes = MiniLMSizes;
+  constexpr double block = 4.0 * Sizes::width * Sizes::width + 2.0 * Sizes::width * Sizes::hidden;
   return {.parameters = detail::count_numbers(minilm_tensors()),
-          .operations = 2 * 16 * 6 * block,
-          .activations = detail::transformer_activations(16, 384, 1536)};
+          .operations = 2.0 * MiniLM::tokens * Sizes::layers * block,
+          .activations =
+              detail::transformer_activations(MiniLM::tokens, Sizes::width, Sizes::hidden)};
 }
 
 /// Per image.
@@ -229,7 +207,7 @@ NetworkCost network_cost(const Tag&) {
 template <WithShape<CLIPShape> Tag>
 NetworkCost network_cost(const Tag&) {
   constexpr CLIPShape shape = Tag::shape;
-  return {.file = detail::clip_file(shape),
+  return {.file = clip_file(shape),
           .parameters = detail::count_numbers(clip_tensors(shape, {})),
           .operations = shape.operations(Tag::tokens),
           .activations =

@@ -3,40 +3,19 @@
 
 #include <string_view>
 
-#include <d2c/core/artifact.hpp>
-#include <d2c/core/roles.hpp>
-#include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/clip_tensors.hpp>
-#include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/patch_grid_facts.hpp>
 #include <d2c/encoders/position_rule.hpp>
 
 namespace d2c {
 
 class CLIPNetwork;
 
-/// What the types below share: Grid x Grid patch tokens of images resized to patch * Grid pixels,
-/// the grid of the learned positions unless OnGrid names another. The class token is attached by
-/// WithClassToken alone.
+/// The facts of a vision tower of CLIP, on the grid of the learned positions unless OnGrid names
+/// another.
 template <CLIPShape Shape, int Grid = Shape.positions,
           PositionRule Positions = PositionRule::antialiased>
-struct CLIPFacts {
-  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
-                "the heads share the width evenly");
-  static_assert(Grid > 0, "a grid has places");
-  using role = roles::vision_encoder;
-  using network = CLIPNetwork;
-  template <int Other>
-  using on_grid = CLIPFacts<Shape, Other, Positions>;
-  template <PositionRule Other>
-  using with_positions = CLIPFacts<Shape, Grid, Other>;
-  static constexpr CLIPShape shape = Shape;
-  static constexpr int grid = Grid;
-  static constexpr PositionRule position_rule = Positions;
-  static constexpr int tokens = Grid * Grid;
-  static constexpr int width = Shape.width;
-  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
-  static constexpr auto provides = set_of<VisualTokens>;
-};
+using CLIPFacts = PatchGridFacts<CLIPNetwork, Shape, Grid, Positions>;
 
 /// ViT-L/14 (Radford et al. 2021), REPA's CLIP encoder: 16 x 16 patch tokens of width 1024.
 /// Attacher policy of role vision_encoder, as are the other sizes.

@@ -60,6 +60,26 @@ inline constexpr CLIPTextShape text_L{768, 12, 12, 49408, 768, true};
 inline constexpr CLIPTextShape text_H{1024, 24, 16, 49408, 1024, false};
 } // namespace clip_shapes
 
+/// Where a tower is published, the common file first.
+inline std::string clip_file(const CLIPShape& shape) {
+  using namespace clip_shapes;
+  return std::string(shape == B32       ? "ViT-B-32.pt (OpenAI), or "
+                     : shape == B16     ? "ViT-B-16.pt (OpenAI), or "
+                     : shape == L14     ? "ViT-L-14.pt (OpenAI), or "
+                     : shape == L14_336 ? "ViT-L-14-336px.pt (OpenAI), or "
+                     : shape == H14     ? "open_clip_pytorch_model.bin (OpenCLIP ViT-H-14), or "
+                                        : "") +
+         "model.safetensors";
+}
+
+inline std::string clip_file(const CLIPTextShape& shape) {
+  using namespace clip_shapes;
+  return shape == text_B   ? "ViT-B-32.pt or ViT-B-16.pt (OpenAI), or model.safetensors"
+         : shape == text_L ? clip_file(L14)
+         : shape == text_H ? clip_file(H14)
+                           : "model.safetensors";
+}
+
 /// Whose names a file uses: the authors' (OpenCLIP's are the same), transformers' or, of SigLIP's
 /// towers alone, timm's.
 enum class CLIPLayout { openai, transformers, timm };
@@ -187,9 +207,7 @@ struct CLIPTextNames : CLIPBlockNames {
 /// A linear map or norm with these names.
 inline void append_tensors(std::vector<NamedShape>& list, const CLIPAffine& names,
                            std::vector<std::int64_t> weight) {
-  const std::int64_t rows = weight.front();
-  list.push_back({names.weight, std::move(weight)});
-  list.push_back({names.bias, {rows}});
+  append_affine(list, names.weight, names.bias, std::move(weight));
 }
 
 /// Every tensor of the blocks of a tower.

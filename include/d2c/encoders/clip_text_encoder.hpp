@@ -1,8 +1,6 @@
 #pragma once
 /// CLIP's text tower as a text encoder: its files, tokenizer and network in one object.
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -19,7 +17,9 @@
 #include <d2c/encoders/clip_tokenizer.hpp>
 #include <d2c/encoders/clip_vocabulary_files.hpp>
 #include <d2c/encoders/configured_file.hpp>
+#include <d2c/encoders/in_batches.hpp>
 #include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/token_tensors.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -53,23 +53,13 @@ public:
 
   [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
     constexpr std::int64_t tokens = CLIPTextShape::context;
-    const auto n = static_cast<std::int64_t>(prompts.size());
-    const Tensor ids = at::empty({n, tokens}, at::kLong);
-    const Tensor mask = at::empty({n, tokens}, at::kLong);
-    auto* id = ids.mutable_data_ptr<std::int64_t>();
-    auto* here = mask.mutable_data_ptr<std::int64_t>();
-    for (const std::string& prompt : prompts) {
-      const auto text = tokenizer_.encode(prompt, static_cast<std::size_t>(tokens));
-      id = std::copy(text.ids.begin(), text.ids.end(), id);
-      here = std::copy(text.mask.begin(), text.mask.end(), here);
-    }
-    constexpr std::int64_t batch = 64; // the prompts of a thousand classes at once take gigabytes
+    const TokenTensors text = token_tensors(tokenizer_, prompts, tokens);
+    const std::int64_t n = text.ids.size(0);
     const Tensor states = at::empty({n, tokens, network_.shape().width}, at::kFloat);
-    for (std::int64_t i = 0; i < n; i += batch) {
-      const std::int64_t end = std::min(n, i + batch);
-      states.slice(0, i, end).copy_(network_.last_hidden_state(ids.slice(0, i, end)));
-    }
-    return {states, mask.to(at::kFloat)};
+    in_batches(n, prompts_at_once, [&](std::int64_t begin, std::int64_t end) {
+      states.slice(0, begin, end).copy_(network_.last_hidden_state(text.ids.slice(0, begin, end)));
+    });
+    return {states, text.mask.to(at::kFloat)};
   }
 
   [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }

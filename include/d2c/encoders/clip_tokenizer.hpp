@@ -19,8 +19,11 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/clip_vocabulary_files.hpp>
+#include <d2c/encoders/token_ids.hpp>
+#include <d2c/encoders/unicode.hpp>
 #include <d2c/io/gzip.hpp>
 #include <d2c/io/mapped_file.hpp>
+#include <d2c/io/parse_json.hpp>
 
 namespace d2c {
 
@@ -30,13 +33,6 @@ namespace d2c {
 /// in a text ("<|endoftext|>") stands for itself.
 class CLIPTokenizer {
 public:
-  /// Ids of one text, the start token first and the end token last, padded with end tokens to the
-  /// asked length; `mask` is 1 where an id is not padding.
-  struct Encoded {
-    std::vector<std::int64_t> ids;
-    std::vector<std::int64_t> mask;
-  };
-
   /// Reads `vocab.json` with the `merges.txt` beside it (transformers), or a list of pairs alone,
   /// plain or gzip (the authors' `bpe_simple_vocab_16e6.txt.gz`), to which the authors' rule gives
   /// the ids. Throws InputError if a file cannot be read or is something else.
@@ -62,25 +58,20 @@ public:
   /// Tokens in the vocabulary; ids are below it.
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
 
-  /// Ids of `text` (UTF-8; each broken byte counts as U+FFFD) in exactly `length` places. A longer
-  /// text is cut so that the end token still closes it. Throws InputError if length < 2.
-  [[nodiscard]] Encoded encode(std::string_view text, std::size_t length) const {
+  /// Ids of `text` (UTF-8; each broken byte counts as U+FFFD) in exactly `length` places: the
+  /// start token, the pieces, the end token, then end tokens as padding. A longer text is cut so
+  /// that the end token still closes it. Throws InputError if length < 2.
+  [[nodiscard]] TokenIds encode(std::string_view text, std::size_t length) const {
     if (length < 2) {
       throw InputError("CLIP's tokenizer needs room for the start and the end token, that is at "
                        "least 2 tokens, and was given " +
                        std::to_string(length));
     }
-    std::vector<std::int64_t> pieces = tokenize(text);
-    pieces.resize(std::min(pieces.size(), length - 2));
-    Encoded out;
-    out.ids.reserve(length);
-    out.ids.push_back(start_);
-    out.ids.insert(out.ids.end(), pieces.begin(), pieces.end());
-    out.ids.push_back(end_);
-    out.mask.assign(out.ids.size(), 1);
-    out.ids.resize(length, end_);
-    out.mask.resize(length, 0);
-    return out;
+    std::vector<std::int64_t> ids = tokenize(text);
+    ids.resize(std::min(ids.size(), length - 2));
+    ids.insert(ids.begin(), start_);
+    ids.push_back(end_);
+    return TokenIds::padded(std::move(ids), length, end_);
   }
 
   /// All pieces of `text`, without start, end and padding.
@@ -105,7 +96,7 @@ public:
 private:
   using Id = std::int32_t;
   using Pair = std::pair<std::string, std::string>;
-  using CodePoint = utf8proc_int32_t;
+  using CodePoint = unicode::CodePoint;
 
   struct Merge {
     std::size_t rank;
@@ -140,8 +131,7 @@ private:
         point += shown_as_itself(other) ? 0 : 1;
       }
     }
-    const auto c = static_cast<CodePoint>(point);
-    return utf8(&c, &c + 1);
+    return unicode::utf8(static_cast<CodePoint>(point));
   }
 
   /// `packed`: gzip is unpacked, as the authors publish their list of pairs.
@@ -167,18 +157,10 @@ private:
   }
 
   void read_vocabulary(const std::filesystem::path& file) {
-    constexpr const char* other = "no JSON object of tokens and ids";
-    // Before it is held: values inside of values take many times the file's size in memory.
-    const auto flat = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json&) {
-      using Event = nlohmann::json::parse_event_t;
-      if (event == Event::array_start || (event == Event::object_start && depth > 0)) {
-        refuse(file, other);
-      }
-      return true;
-    };
-    const auto json = nlohmann::json::parse(content(file, false), flat, false);
+    // Values inside of values take many times the file's size in memory.
+    const auto json = parse_json(content(file, false), 1);
     if (!json.is_object() || json.empty()) {
-      refuse(file, other);
+      refuse(file, "no JSON object of tokens and ids");
     }
     std::vector<bool> taken(json.size(), false);
     for (const auto& [token, id] : json.items()) {
@@ -266,29 +248,10 @@ private:
     return {};
   }
 
-  static std::string utf8(const CodePoint* begin, const CodePoint* end) {
-    std::string text;
-    for (; begin != end; ++begin) {
-      std::array<utf8proc_uint8_t, 4> bytes{};
-      const utf8proc_ssize_t count = utf8proc_encode_char(*begin, bytes.data());
-      text.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(count));
-    }
-    return text;
-  }
-
-  static bool is_space(CodePoint c) {
-    if ((c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85) {
-      return true;
-    }
-    const auto category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
-  }
-
   enum class Kind { space, letter, number, other };
 
   static Kind kind_of(CodePoint c) {
-    if (is_space(c)) {
+    if (unicode::is_space(c)) {
       return Kind::space;
     }
     switch (utf8proc_category(c)) {
@@ -309,16 +272,7 @@ private:
 
   /// Composed (NFC), then lower case. The dotted capital I is the one letter that becomes two.
   static std::vector<CodePoint> normalise(std::string_view text) {
-    std::string sound;
-    const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-    for (auto left = static_cast<utf8proc_ssize_t>(text.size()); left > 0;) {
-      CodePoint point = -1;
-      const utf8proc_ssize_t used = utf8proc_iterate(bytes, left, &point);
-      const CodePoint c = used > 0 ? point : 0xFFFD;
-      sound += utf8(&c, &c + 1);
-      bytes += used > 0 ? used : 1;
-      left -= used > 0 ? used : 1;
-    }
+    const std::string sound = unicode::utf8(unicode::code_points(text));
     std::vector<CodePoint> points(sound.size() * 3 + 1);
     constexpr auto compose = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     utf8proc_ssize_t count =
@@ -364,7 +318,7 @@ private:
         }
       }
       if (kind != Kind::space) {
-        append_word(utf8(rest.data(), rest.data() + size), pieces);
+        append_word(unicode::utf8(rest.first(size)), pieces);
       }
       rest = rest.subspan(size);
     }

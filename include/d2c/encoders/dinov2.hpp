@@ -3,39 +3,18 @@
 
 #include <string_view>
 
-#include <d2c/core/artifact.hpp>
-#include <d2c/core/roles.hpp>
-#include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/dinov2_tensors.hpp>
-#include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/patch_grid_facts.hpp>
 #include <d2c/encoders/position_rule.hpp>
 
 namespace d2c {
 
 class DINOv2Network;
 
-/// What the types below share: Grid x Grid patch tokens of images resized to 14 * Grid pixels. 16
-/// is REPA's grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
-/// WithClassToken alone.
+/// The facts of a DINOv2 encoder. Its images have 14 * Grid pixels a side: 16 is REPA's grid for
+/// images of 256 pixels, 32 (OnGrid) for 512.
 template <DINOv2Shape Shape, int Grid = 16, PositionRule Positions = PositionRule::antialiased>
-struct DINOv2Facts {
-  static_assert(Shape.heads() > 0 && Shape.width % DINOv2Shape::head_width == 0,
-                "heads of 64 fill the width");
-  static_assert(Grid > 0, "a grid has places");
-  using role = roles::vision_encoder;
-  using network = DINOv2Network;
-  template <int Other>
-  using on_grid = DINOv2Facts<Shape, Other, Positions>;
-  template <PositionRule Other>
-  using with_positions = DINOv2Facts<Shape, Grid, Other>;
-  static constexpr DINOv2Shape shape = Shape;
-  static constexpr int grid = Grid;
-  static constexpr PositionRule position_rule = Positions;
-  static constexpr int tokens = Grid * Grid;
-  static constexpr int width = Shape.width;
-  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
-  static constexpr auto provides = set_of<VisualTokens>;
-};
+using DINOv2Facts = PatchGridFacts<DINOv2Network, Shape, Grid, Positions>;
 
 /// ViT-B/14 (Oquab et al. 2023), the paper's encoder: 16 x 16 patch tokens of width 768. Attacher
 /// policy of role vision_encoder, as are the other sizes.

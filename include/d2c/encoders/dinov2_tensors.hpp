@@ -140,11 +140,6 @@ inline std::vector<NamedShape> dinov2_tensors(const DINOv2Shape& shape, const DI
   const bool timm = names.layout == DINOv2Layout::timm;
   const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list;
-  const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
-    const std::int64_t rows = weight.front();
-    list.push_back({name + ".weight", std::move(weight)});
-    list.push_back({name + ".bias", {rows}});
-  };
   list.push_back({names.class_token(), {1, 1, width}});
   list.push_back({names.positions(), {1, places + (timm && shape.registers > 0 ? 0 : 1), width}});
   if (!timm) {
@@ -153,22 +148,22 @@ inline std::vector<NamedShape> dinov2_tensors(const DINOv2Shape& shape, const DI
   if (shape.registers > 0) {
     list.push_back({names.registers(), {1, shape.registers, width}});
   }
-  affine(names.patches(), {width, 3, DINOv2Shape::patch, DINOv2Shape::patch});
+  append_affine(list, names.patches(), {width, 3, DINOv2Shape::patch, DINOv2Shape::patch});
   for (int i = 0; i < shape.depth; ++i) {
-    affine(names.block(i) + "norm1", {width});
+    append_affine(list, names.block(i) + "norm1", {width});
     const DINOv2Rows qkv = names.qkv(i);
     for (const std::string& rows : qkv) {
-      affine(rows, {3 * width / static_cast<std::int64_t>(qkv.size()), width});
+      append_affine(list, rows, {3 * width / static_cast<std::int64_t>(qkv.size()), width});
     }
-    affine(names.attention_output(i), {width, width});
+    append_affine(list, names.attention_output(i), {width, width});
     list.push_back({names.scale(i, 1), {width}});
-    affine(names.block(i) + "norm2", {width});
+    append_affine(list, names.block(i) + "norm2", {width});
     const auto [first, second] = names.feed_forward(i, shape.swiglu);
-    affine(first, {inner, width});
-    affine(second, {width, hidden});
+    append_affine(list, first, {inner, width});
+    append_affine(list, second, {width, hidden});
     list.push_back({names.scale(i, 2), {width}});
   }
-  affine(names.last_norm(), {width});
+  append_affine(list, names.last_norm(), {width});
   return list;
 }
 

@@ -149,11 +149,6 @@ inline std::vector<NamedShape> dinov3_tensors(const DINOv3Shape& shape, const DI
   const std::int64_t hidden = shape.hidden();
   const bool facebook = names.layout == DINOv3Layout::facebook;
   std::vector<NamedShape> list;
-  const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
-    const std::int64_t rows = weight.front();
-    list.push_back({name + ".weight", std::move(weight)});
-    list.push_back({name + ".bias", {rows}});
-  };
   list.push_back({names.class_token(), {1, 1, width}});
   list.push_back({names.registers(), {1, DINOv3Shape::registers, width}});
   if (facebook) {
@@ -162,9 +157,9 @@ inline std::vector<NamedShape> dinov3_tensors(const DINOv3Shape& shape, const DI
   } else if (names.layout == DINOv3Layout::transformers) {
     list.push_back({names.mask_token(), {1, 1, width}, false});
   }
-  affine(names.patches(), {width, 3, DINOv3Shape::patch, DINOv3Shape::patch});
+  append_affine(list, names.patches(), {width, 3, DINOv3Shape::patch, DINOv3Shape::patch});
   for (int i = 0; i < shape.depth; ++i) {
-    affine(names.block(i) + "norm1", {width});
+    append_affine(list, names.block(i) + "norm1", {width});
     const std::vector<std::string> qkv = names.qkv(i);
     for (const std::string& rows : qkv) {
       list.push_back(
@@ -178,16 +173,16 @@ inline std::vector<NamedShape> dinov3_tensors(const DINOv3Shape& shape, const DI
       list.push_back({query, {width}});
       list.push_back({value, {width}});
     }
-    affine(names.attention_output(i), {width, width});
+    append_affine(list, names.attention_output(i), {width, width});
     list.push_back({names.scale(i, 1), {width}});
-    affine(names.block(i) + "norm2", {width});
+    append_affine(list, names.block(i) + "norm2", {width});
     for (const std::string& rows : names.feed_forward_in(i, shape.swiglu)) {
-      affine(rows, {hidden, width});
+      append_affine(list, rows, {hidden, width});
     }
-    affine(names.feed_forward_out(i, shape.swiglu), {width, hidden});
+    append_affine(list, names.feed_forward_out(i, shape.swiglu), {width, hidden});
     list.push_back({names.scale(i, 2), {width}});
   }
-  affine(DINOv3Names::last_norm(), {width});
+  append_affine(list, DINOv3Names::last_norm(), {width});
   if (facebook) {
     list.push_back({"local_cls_norm.weight", {width}, false});
     list.push_back({"local_cls_norm.bias", {width}, false});

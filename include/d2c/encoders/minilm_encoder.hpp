@@ -1,8 +1,6 @@
 #pragma once
 /// MiniLM as a text encoder: its files, tokenizer and network in one object.
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,6 +14,7 @@
 #include <d2c/encoders/minilm_network.hpp>
 #include <d2c/encoders/minilm_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/token_tensors.hpp>
 #include <d2c/encoders/weight_files.hpp>
 #include <d2c/encoders/wordpiece.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -53,18 +52,7 @@ public:
       : MiniLMEncoder{WeightsFile{weights}, vocabulary, device} {}
 
   [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
-    const auto n = static_cast<std::int64_t>(prompts.size());
-    const Tensor ids = at::empty({n, MiniLM::tokens}, at::kLong);
-    const Tensor mask = at::empty({n, MiniLM::tokens}, at::kLong);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const auto text = tokenizer_.encode(prompts[static_cast<std::size_t>(i)], MiniLM::tokens);
-      for (std::size_t j = 0; j < text.ids.size(); ++j) {
-        ids.data_ptr<std::int64_t>()[i * MiniLM::tokens + static_cast<std::int64_t>(j)] =
-            text.ids[j];
-        mask.data_ptr<std::int64_t>()[i * MiniLM::tokens + static_cast<std::int64_t>(j)] =
-            text.mask[j];
-      }
-    }
+    const auto [ids, mask] = token_tensors(tokenizer_, prompts, MiniLM::tokens);
     return {network_.last_hidden_state(ids, mask).to(at::kCPU), mask.to(at::kFloat)};
   }
 

@@ -71,24 +71,16 @@ inline std::vector<NamedShape> minilm_tensors() {
                                {"embeddings.position_ids", {1, MiniLMSizes::positions}, false},
                                {"pooler.dense.weight", {width, width}, false},
                                {"pooler.dense.bias", {width}, false}};
-  const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
-    list.push_back({name + ".weight", {out, in}});
-    list.push_back({name + ".bias", {out}});
-  };
-  const auto norm = [&](const std::string& name) {
-    list.push_back({name + ".weight", {width}});
-    list.push_back({name + ".bias", {width}});
-  };
-  norm(Names::first_norm);
+  append_affine(list, Names::first_norm, {width});
   for (std::int64_t i = 0; i < MiniLMSizes::layers; ++i) {
     for (const char* part : {"query", "key", "value"}) {
-      linear(Names::attention(i, part), width, width);
+      append_affine(list, Names::attention(i, part), {width, width});
     }
-    linear(Names::attention_output(i), width, width);
-    norm(Names::attention_norm(i));
-    linear(Names::intermediate(i), hidden, width);
-    linear(Names::output(i), width, hidden);
-    norm(Names::output_norm(i));
+    append_affine(list, Names::attention_output(i), {width, width});
+    append_affine(list, Names::attention_norm(i), {width});
+    append_affine(list, Names::intermediate(i), {hidden, width});
+    append_affine(list, Names::output(i), {width, hidden});
+    append_affine(list, Names::output_norm(i), {width});
   }
   return list;
 }

@@ -16,6 +16,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
+#include <d2c/encoders/in_batches.hpp>
 #include <d2c/encoders/sentence_t5.hpp>
 #include <d2c/encoders/sentence_t5_check.hpp>
 #include <d2c/encoders/sentence_t5_files.hpp>
@@ -24,6 +25,7 @@
 #include <d2c/encoders/t5_network.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/token_tensors.hpp>
 #include <d2c/io/is_file.hpp>
 #include <d2c/models/tensor_differences.hpp>
 #include <d2c/models/weights_file.hpp>
@@ -47,13 +49,11 @@ public:
   [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
     const c10::NoGradGuard no_grad;
     const auto n = static_cast<std::int64_t>(prompts.size());
-    constexpr std::size_t batch = 64;
     const Tensor vectors = at::empty({n, 1, dense_.size(0)}, at::kFloat);
-    for (std::size_t i = 0; i < prompts.size(); i += batch) {
-      const std::size_t count = std::min(batch, prompts.size() - i);
-      vectors.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i + count))
-          .copy_(embed(std::span{prompts}.subspan(i, count)).unsqueeze(1));
-    }
+    in_batches(n, prompts_at_once, [&](std::int64_t begin, std::int64_t end) {
+      const std::span some(prompts.begin() + begin, prompts.begin() + end);
+      vectors.slice(0, begin, end).copy_(embed(some).unsqueeze(1));
+    });
     return {vectors, at::ones({n, 1}, at::kFloat)};
   }
 
@@ -93,16 +93,7 @@ private:
     for (const std::string& prompt : prompts) {
       length = std::max(length, std::min(longest_, tokenizer_.tokenize(prompt).size() + 1));
     }
-    const auto n = static_cast<std::int64_t>(prompts.size());
-    const Tensor ids = at::empty({n, static_cast<std::int64_t>(length)}, at::kLong);
-    const Tensor mask = at::empty_like(ids);
-    auto* id = ids.mutable_data_ptr<std::int64_t>();
-    auto* here = mask.mutable_data_ptr<std::int64_t>();
-    for (const std::string& prompt : prompts) {
-      const auto text = tokenizer_.encode(prompt, length);
-      id = std::copy(text.ids.begin(), text.ids.end(), id);
-      here = std::copy(text.mask.begin(), text.mask.end(), here);
-    }
+    const auto [ids, mask] = token_tensors(tokenizer_, prompts, static_cast<std::int64_t>(length));
     const Tensor weights = mask.to(dense_.device(), at::kFloat).unsqueeze(2);
     const Tensor sums = (network_.last_hidden_state(ids, mask) * weights).sum(1);
     const Tensor x = at::linear(sums / weights.sum(1), dense_);

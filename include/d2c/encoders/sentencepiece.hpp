@@ -2,6 +2,7 @@
 /// The tokenizer of T5: a published SentencePiece vocabulary (`spiece.model`), read by the
 /// SentencePiece library. Torch-free.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/encoders/sentencepiece_check.hpp>
+#include <d2c/encoders/token_ids.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -23,13 +25,6 @@ namespace d2c {
 /// unknown 2, no begin. Special tokens written out in a text ("</s>") are plain text.
 class SentencePiece {
 public:
-  /// Ids of one text, the end token last, padded to the asked length; `mask` is 1 where an id is
-  /// not padding.
-  struct Encoded {
-    std::vector<std::int64_t> ids;
-    std::vector<std::int64_t> mask;
-  };
-
   /// Reads a `spiece.model`. Throws InputError if the file cannot be read or holds no such
   /// vocabulary.
   explicit SentencePiece(const std::filesystem::path& file) : SentencePiece{read(file), file} {}
@@ -37,23 +32,18 @@ public:
   /// Pieces in the vocabulary; ids are below it.
   [[nodiscard]] std::int64_t size() const { return processor_->GetPieceSize(); }
 
-  /// Ids of `text` (UTF-8; each broken byte counts as U+FFFD) in exactly `length` places. A longer
-  /// text is cut so that the end token still closes it. Throws InputError if length < 1.
-  [[nodiscard]] Encoded encode(std::string_view text, std::size_t length) const {
+  /// Ids of `text` (UTF-8; each broken byte counts as U+FFFD) in exactly `length` places: the
+  /// pieces, the end token, then padding. A longer text is cut so that the end token still closes
+  /// it. Throws InputError if length < 1.
+  [[nodiscard]] TokenIds encode(std::string_view text, std::size_t length) const {
     if (length < 1) {
       throw InputError("T5's tokenizer needs room for the end token, that is at least 1 token, and "
                        "was given 0");
     }
-    Encoded out;
-    out.ids = tokenize(text);
-    if (out.ids.size() > length - 1) {
-      out.ids.resize(length - 1);
-    }
-    out.ids.push_back(end_id);
-    out.mask.assign(out.ids.size(), 1);
-    out.ids.resize(length, padding_id);
-    out.mask.resize(length, 0);
-    return out;
+    std::vector<std::int64_t> ids = tokenize(text);
+    ids.resize(std::min(ids.size(), length - 1));
+    ids.push_back(end_id);
+    return TokenIds::padded(std::move(ids), length, padding_id);
   }
 
   /// All pieces of `text`, without end and padding.

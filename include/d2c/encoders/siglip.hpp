@@ -3,10 +3,7 @@
 
 #include <string_view>
 
-#include <d2c/core/artifact.hpp>
-#include <d2c/core/roles.hpp>
-#include <d2c/encoders/class_token_origin.hpp>
-#include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/patch_grid_facts.hpp>
 #include <d2c/encoders/position_rule.hpp>
 #include <d2c/encoders/siglip_tensors.hpp>
 
@@ -14,29 +11,11 @@ namespace d2c {
 
 class SigLIPNetwork;
 
-/// What the types below share: Grid x Grid patch tokens of images resized to patch * Grid pixels,
-/// the grid of the learned positions unless OnGrid names another. The class token, that of the
-/// pooling head, is attached by WithClassToken alone.
+/// The facts of a tower of SigLIP, on the grid of the learned positions unless OnGrid names
+/// another. The class token is that of the pooling head.
 template <SigLIPShape Shape, int Grid = Shape.positions,
           PositionRule Positions = PositionRule::antialiased>
-struct SigLIPFacts {
-  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
-                "the heads share the width evenly");
-  static_assert(Grid > 0, "a grid has places");
-  using role = roles::vision_encoder;
-  using network = SigLIPNetwork;
-  template <int Other>
-  using on_grid = SigLIPFacts<Shape, Other, Positions>;
-  template <PositionRule Other>
-  using with_positions = SigLIPFacts<Shape, Grid, Other>;
-  static constexpr SigLIPShape shape = Shape;
-  static constexpr int grid = Grid;
-  static constexpr PositionRule position_rule = Positions;
-  static constexpr int tokens = Grid * Grid;
-  static constexpr int width = Shape.width;
-  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
-  static constexpr auto provides = set_of<VisualTokens>;
-};
+using SigLIPFacts = PatchGridFacts<SigLIPNetwork, Shape, Grid, Positions>;
 
 /// So400m/14 at 224 pixels (Zhai et al. 2023): 16 x 16 patch tokens of width 1152. Attacher policy
 /// of role vision_encoder, as are the other sizes; SigLIP 2 has the same.

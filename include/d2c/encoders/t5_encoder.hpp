@@ -1,9 +1,7 @@
 #pragma once
 /// T5 as a text encoder: its files, tokenizer and network in one object.
 
-#include <algorithm>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,11 +14,13 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/encoders/configured_file.hpp>
+#include <d2c/encoders/in_batches.hpp>
 #include <d2c/encoders/sentencepiece.hpp>
 #include <d2c/encoders/t5.hpp>
 #include <d2c/encoders/t5_network.hpp>
 #include <d2c/encoders/t5_tensors.hpp>
 #include <d2c/encoders/text_encoder.hpp>
+#include <d2c/encoders/token_tensors.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -47,25 +47,15 @@ public:
       : T5Encoder{WeightsFile{weights}, vocabulary, shape, tokens, device} {}
 
   [[nodiscard]] EncodedText encode(const std::vector<std::string>& prompts) const override {
-    const auto n = static_cast<std::int64_t>(prompts.size());
-    const Tensor ids = at::empty({n, tokens_}, at::kLong);
-    const Tensor mask = at::empty({n, tokens_}, at::kLong);
-    auto* id = ids.mutable_data_ptr<std::int64_t>();
-    auto* here = mask.mutable_data_ptr<std::int64_t>();
-    for (const std::string& prompt : prompts) {
-      const auto text = tokenizer_.encode(prompt, static_cast<std::size_t>(tokens_));
-      id = std::copy(text.ids.begin(), text.ids.end(), id);
-      here = std::copy(text.mask.begin(), text.mask.end(), here);
-    }
-    // The inner widths of XXL would take gigabytes for the prompts of a thousand classes at once.
-    constexpr std::int64_t batch = 64;
+    const TokenTensors text = token_tensors(tokenizer_, prompts, tokens_);
+    const std::int64_t n = text.ids.size(0);
     const Tensor states = at::empty({n, tokens_, network_.shape().width}, at::kFloat);
-    for (std::int64_t i = 0; i < n; i += batch) {
-      const std::int64_t end = std::min(n, i + batch);
-      states.slice(0, i, end).copy_(
-          network_.last_hidden_state(ids.slice(0, i, end), mask.slice(0, i, end)));
-    }
-    return {states, mask.to(at::kFloat)};
+    in_batches(n, prompts_at_once, [&](std::int64_t begin, std::int64_t end) {
+      states.slice(0, begin, end)
+          .copy_(network_.last_hidden_state(text.ids.slice(0, begin, end),
+                                            text.mask.slice(0, begin, end)));
+    });
+    return {states, text.mask.to(at::kFloat)};
   }
 
   [[nodiscard]] std::vector<std::filesystem::path> files() const override { return files_; }

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <d2c/models/named_shape.hpp>
@@ -120,26 +119,21 @@ inline std::vector<NamedShape> vision_transformer_tensors(const VisionTransforme
   const std::int64_t width = shape.width;
   const std::int64_t places = static_cast<std::int64_t>(shape.positions) * shape.positions;
   std::vector<NamedShape> list;
-  const auto affine = [&](const std::string& name, std::vector<std::int64_t> weight) {
-    const std::int64_t rows = weight.front();
-    list.push_back({name + ".weight", std::move(weight)});
-    list.push_back({name + ".bias", {rows}});
-  };
   list.push_back({names.class_token(), {1, 1, width}});
   list.push_back({names.positions(), {1, 1 + places, width}});
-  affine(names.patches(), {width, 3, shape.patch, shape.patch});
+  append_affine(list, names.patches(), {width, 3, shape.patch, shape.patch});
   for (int i = 0; i < shape.depth; ++i) {
-    affine(names.norm(i, 1), {width});
+    append_affine(list, names.norm(i, 1), {width});
     const std::vector<std::string> qkv = names.qkv(i);
     for (const std::string& rows : qkv) {
-      affine(rows, {3 * width / static_cast<std::int64_t>(qkv.size()), width});
+      append_affine(list, rows, {3 * width / static_cast<std::int64_t>(qkv.size()), width});
     }
-    affine(names.attention_output(i), {width, width});
-    affine(names.norm(i, 2), {width});
-    affine(names.feed_forward(i, 1), {4 * width, width});
-    affine(names.feed_forward(i, 2), {width, 4 * width});
+    append_affine(list, names.attention_output(i), {width, width});
+    append_affine(list, names.norm(i, 2), {width});
+    append_affine(list, names.feed_forward(i, 1), {4 * width, width});
+    append_affine(list, names.feed_forward(i, 2), {width, 4 * width});
   }
-  affine(names.last_norm(), {width});
+  append_affine(list, names.last_norm(), {width});
   return list;
 }
 

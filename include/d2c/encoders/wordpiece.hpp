@@ -2,6 +2,7 @@
 /// WordPiece, the tokenizer of BERT models (lower case, no accents). Torch-free; Unicode facts come
 /// from utf8proc. Holds no vocabulary: that is a text file with one token a line.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,8 @@
 #include <utf8proc.h>
 
 #include <d2c/core/error.hpp>
+#include <d2c/encoders/token_ids.hpp>
+#include <d2c/encoders/unicode.hpp>
 
 namespace d2c {
 
@@ -24,13 +27,6 @@ namespace d2c {
 /// marks, lower case, split at white space and punctuation, greedy longest match).
 class WordPiece {
 public:
-  /// Ids of one text, [CLS] first and [SEP] last, padded with [PAD] to the asked length; `mask` is
-  /// 1 where an id is not padding.
-  struct Encoded {
-    std::vector<std::int64_t> ids;
-    std::vector<std::int64_t> mask;
-  };
-
   /// `vocabulary`: token by id. Throws InputError if [PAD], [UNK], [CLS] or [SEP] is missing.
   /// `origin` is the file named in messages.
   explicit WordPiece(const std::vector<std::string>& vocabulary,
@@ -76,27 +72,20 @@ public:
   /// Tokens in the vocabulary; ids are below it.
   [[nodiscard]] std::int64_t size() const { return size_; }
 
-  /// Ids of `text` (UTF-8; broken bytes are dropped) in exactly `length` places. A longer text is
-  /// cut so that [SEP] still closes it. Throws InputError if length < 2.
-  [[nodiscard]] Encoded encode(std::string_view text, std::size_t length) const {
+  /// Ids of `text` (UTF-8; broken bytes are dropped) in exactly `length` places: [CLS], the pieces,
+  /// [SEP], then [PAD]. A longer text is cut so that [SEP] still closes it. Throws InputError if
+  /// length < 2.
+  [[nodiscard]] TokenIds encode(std::string_view text, std::size_t length) const {
     if (length < 2) {
       throw InputError("WordPiece needs room for [CLS] and [SEP], that is at least 2 tokens, and "
                        "was given " +
                        std::to_string(length));
     }
-    std::vector<std::int64_t> pieces = tokenize(text);
-    if (pieces.size() > length - 2) {
-      pieces.resize(length - 2);
-    }
-    Encoded out;
-    out.ids.reserve(length);
-    out.ids.push_back(begin_);
-    out.ids.insert(out.ids.end(), pieces.begin(), pieces.end());
-    out.ids.push_back(end_);
-    out.mask.assign(out.ids.size(), 1);
-    out.ids.resize(length, pad_);
-    out.mask.resize(length, 0);
-    return out;
+    std::vector<std::int64_t> ids = tokenize(text);
+    ids.resize(std::min(ids.size(), length - 2));
+    ids.insert(ids.begin(), begin_);
+    ids.push_back(end_);
+    return TokenIds::padded(std::move(ids), length, pad_);
   }
 
   /// All pieces of `text`, without [CLS], [SEP] and padding. The special tokens written out in the
@@ -120,7 +109,7 @@ public:
   }
 
 private:
-  using CodePoint = utf8proc_int32_t;
+  using CodePoint = unicode::CodePoint;
 
   static constexpr std::size_t longest_word = 100;
 
@@ -139,42 +128,6 @@ private:
       }
     }
     return {};
-  }
-
-  static std::vector<CodePoint> decode(std::string_view text) {
-    std::vector<CodePoint> points;
-    const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-    auto left = static_cast<utf8proc_ssize_t>(text.size());
-    while (left > 0) {
-      CodePoint point = -1;
-      const utf8proc_ssize_t used = utf8proc_iterate(bytes, left, &point);
-      const utf8proc_ssize_t step = used > 0 ? used : 1;
-      if (used > 0) {
-        points.push_back(point);
-      }
-      bytes += step;
-      left -= step;
-    }
-    return points;
-  }
-
-  static std::string utf8(const CodePoint* begin, const CodePoint* end) {
-    std::string text;
-    for (; begin != end; ++begin) {
-      std::array<utf8proc_uint8_t, 4> bytes{};
-      const utf8proc_ssize_t count = utf8proc_encode_char(*begin, bytes.data());
-      text.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(count));
-    }
-    return text;
-  }
-
-  static bool is_space(CodePoint c) {
-    if ((c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85) {
-      return true;
-    }
-    const auto category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
   }
 
   static bool is_control(CodePoint c) {
@@ -223,16 +176,16 @@ private:
   // (a mark may become visible only by decomposition, and lower case comes last).
   static std::vector<CodePoint> normalise(std::string_view text) {
     std::string clean;
-    for (const CodePoint c : decode(text)) {
-      if (c == 0 || c == 0xFFFD || is_control(c)) {
+    for (const CodePoint c : unicode::code_points(text)) {
+      if (c == 0 || c == unicode::replacement || is_control(c)) {
         continue;
       }
-      if (is_space(c)) {
+      if (unicode::is_space(c)) {
         clean += ' ';
       } else if (is_ideograph(c)) {
-        clean += ' ' + utf8(&c, &c + 1) + ' ';
+        clean += ' ' + unicode::utf8(c) + ' ';
       } else {
-        clean += utf8(&c, &c + 1);
+        clean += unicode::utf8(c);
       }
     }
     std::vector<CodePoint> points(clean.size() * 4 + 4);
@@ -261,13 +214,13 @@ private:
     const CodePoint* const end = points.data() + points.size();
     const CodePoint* at = points.data();
     while (at != end) {
-      if (is_space(*at)) {
+      if (unicode::is_space(*at)) {
         ++at;
         continue;
       }
       const CodePoint* word_end = at + 1;
       if (!is_punctuation(*at)) {
-        while (word_end != end && !is_space(*word_end) && !is_punctuation(*word_end)) {
+        while (word_end != end && !unicode::is_space(*word_end) && !is_punctuation(*word_end)) {
           ++word_end;
         }
       }
@@ -286,7 +239,7 @@ private:
     for (const CodePoint* from = begin; from != end;) {
       const CodePoint* to = end;
       for (; to != from; --to) {
-        const auto found = ids_.find((from == begin ? "" : "##") + utf8(from, to));
+        const auto found = ids_.find((from == begin ? "" : "##") + unicode::utf8({from, to}));
         if (found != ids_.end()) {
           pieces.push_back(found->second);
           break;

@@ -10,6 +10,7 @@
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
+#include <d2c/io/element_count.hpp>
 #include <d2c/models/transformer_size.hpp>
 
 namespace d2c {
@@ -27,13 +28,7 @@ struct ParameterEntry {
   Initialisation initialisation = Initialisation::zeros;
   bool trainable = true;
 
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const auto extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
+  [[nodiscard]] std::int64_t count() const { return element_count(shape); }
 
   friend bool operator==(const ParameterEntry&, const ParameterEntry&) = default;
 };
