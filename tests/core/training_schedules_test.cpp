@@ -14,6 +14,7 @@
 #include <d2c/train/align_schedule.hpp>
 #include <d2c/train/check_train_config.hpp>
 #include <d2c/train/checkpoint_folder.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/ema.hpp>
 #include <d2c/train/learning_rate.hpp>
 #include <d2c/train/power_average.hpp>
@@ -237,4 +238,33 @@ TEST_CASE("train config: keys that contradict one another are refused") {
         "train.text_dropout: expected the share of train.class_dropout while "
         "train.text_dropout_joint is true, found 0.200000\n"
         "train.align_schedule: expected \"constant\", \"linear\" or \"cosine\", found \"step\"\n");
+}
+
+TEST_CASE("denoiser file: a file, or the one that a training leaves in its folder") {
+  const d2c_test::ScratchFolder scratch;
+  const fs::path file = CheckpointFolder(scratch.path()).final();
+  const auto problem_of = [](const std::string& path) {
+    Problems problems;
+    const bool there = check_denoiser_file("section.key", path, problems);
+    CHECK(there == problems.empty());
+    return problems.text();
+  };
+  const std::string expected =
+      "section.key: expected a file of weights or a folder with final.safetensors, found ";
+  CHECK(problem_of("") == expected + "no path");
+  CHECK(problem_of(scratch.path().string()) == expected + "nothing at " + file.string());
+  std::ofstream(file) << "x";
+  CHECK(problem_of(scratch.path().string()).empty());
+  CHECK(problem_of(file.string()).empty());
+  CHECK(denoiser_file(scratch.path()) == file);
+  CHECK(denoiser_file(file) == file);
+
+  // A path that cannot be followed is a problem as any other.
+  TrainConfig config;
+  config.initial_weights = std::string(5000, 'x');
+  Problems problems;
+  check_train_config(config, problems);
+  CHECK(problems.text() == "train.initial_weights: expected a file of weights or a folder with "
+                           "final.safetensors, found nothing at " +
+                               config.initial_weights);
 }

@@ -13,9 +13,6 @@ struct FeatureParts {
   bool spatial = false;
   bool logits = false;
 
-  /// Whether some part is asked for that takes memory for every image.
-  [[nodiscard]] constexpr bool of_every_image() const { return neighbours || logits; }
-
   friend constexpr FeatureParts operator|(const FeatureParts& left, const FeatureParts& right) {
     return {left.moments || right.moments, left.neighbours || right.neighbours,
             left.spatial || right.spatial, left.logits || right.logits};

@@ -21,6 +21,7 @@
 
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/begins_with_pack.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/file_hashes.hpp>
@@ -89,7 +90,7 @@ inline Tensor stored_rows(const SafetensorsFile& file, const std::string& name, 
 /// a condensed pack those in the pack, decoded when they are asked for.
 inline ImageStream training_images(const StageContext& context) {
   const std::filesystem::path& chosen = context.artifacts.at<Subset>();
-  if (context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen) {
+  if (begins_with_pack(context)) {
     const PackFile pack{chosen};
     const auto file = std::make_shared<const SafetensorsFile>(pack.path());
     if (pack.has_images()) {

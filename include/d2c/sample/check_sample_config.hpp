@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <limits>
 #include <map>
 #include <string>
@@ -21,8 +20,8 @@
 #include <d2c/diffusion/option_name.hpp>
 #include <d2c/diffusion/parametrisation.hpp>
 #include <d2c/diffusion/sampling_options.hpp>
-#include <d2c/io/is_file.hpp>
 #include <d2c/sample/sample_config.hpp>
+#include <d2c/train/denoiser_file.hpp>
 
 namespace d2c {
 
@@ -106,13 +105,6 @@ sample_values(const SampleConfig& config) {
           .null = detail::named_option<GuidanceNull>("guidance_null", config.guidance_null),
           .text_scale = config.guidance_text,
           .class_token_scale = config.guidance_class_token};
-}
-
-/// The file that [sample] guide_checkpoint means: itself, or final.safetensors in it if it is a
-/// folder.
-[[nodiscard]] inline std::filesystem::path guide_checkpoint(const SampleConfig& config) {
-  const std::filesystem::path path = config.guide_checkpoint;
-  return std::filesystem::is_directory(path) ? path / "final.safetensors" : path;
 }
 
 /// Empty if the method can honour the options for some denoiser, else what it says of the first one
@@ -211,11 +203,8 @@ void check_sample_config(const SampleConfig& config, Problems& problems) {
                          detail::sample_values(config).at("guidance") + " and \"" +
                          config.guidance_null + "\"");
       }
-      if (!is_file(guide_checkpoint(config))) {
-        problems.add("sample.guide_checkpoint",
-                     "expected a checkpoint or a folder with final.safetensors, found nothing at " +
-                         guide_checkpoint(config).string());
-      }
+      check_denoiser_file("sample.guide_checkpoint", config.guide_checkpoint, problems,
+                          "a checkpoint");
     }
   } catch (const InputError& error) {
     problems.add("", error.what());

@@ -30,6 +30,7 @@
 #include <d2c/sample/samples_npz.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/load_denoiser.hpp>
 
 namespace d2c {
@@ -63,9 +64,10 @@ template <class... Policies>
 void check_stage(const Sampler<Policies...>&, const StageContext& context, Problems& problems) {
   const auto& config = context.section<SampleConfig>();
   check_sample_config<typename Sampler<Policies...>::method>(config, problems);
-  if (!config.guide_checkpoint.empty() && is_file(guide_checkpoint(config))) {
-    problems.check("sample.guide_checkpoint",
-                   [&] { described_denoiser(WeightsFile(guide_checkpoint(config))); });
+  if (!config.guide_checkpoint.empty() && is_file(denoiser_file(config.guide_checkpoint))) {
+    problems.check("sample.guide_checkpoint", [&] {
+      described_denoiser(WeightsFile(denoiser_file(config.guide_checkpoint)));
+    });
   }
 }
 
@@ -81,7 +83,7 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   using Method = typename Sampler<Policies...>::method;
   const auto& config = context.section<SampleConfig>();
   const std::filesystem::path weights =
-      context.artifacts.template at<Denoiser>() / "final.safetensors";
+      context.artifacts.template at<Denoiser>() / denoiser_file_name;
   const at::Device device = device_from(context.device);
   const auto denoiser = load_denoiser(weights, device);
   const NetworkShape& shape = denoiser->shape();
@@ -105,8 +107,9 @@ void run_stage(const Sampler<Policies...>&, StageContext& context) {
   }
   std::optional<TrainedDenoiser> weak;
   if (!config.guide_checkpoint.empty()) {
-    weak = load_denoiser(guide_checkpoint(config), device);
-    detail::require_guide_fits(*weak, denoiser, guide_checkpoint(config));
+    const std::filesystem::path guide = denoiser_file(config.guide_checkpoint);
+    weak = load_denoiser(guide, device);
+    detail::require_guide_fits(*weak, denoiser, guide);
   }
 
   const auto asking = [](const TrainedDenoiser& trained) {

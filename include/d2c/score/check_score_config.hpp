@@ -3,14 +3,13 @@
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/problem.hpp>
-#include <d2c/io/is_file.hpp>
 #include <d2c/score/score_config.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/published_layout.hpp>
 
 namespace d2c {
@@ -18,11 +17,6 @@ namespace d2c {
 /// Whether [score] asks for a training of the scorer before it scores.
 [[nodiscard]] inline bool trains_scorer(const ScoreConfig& config) {
   return config.checkpoint.empty() || config.checkpoint == "scratch";
-}
-
-/// The file that [score] checkpoint means: itself, or final.safetensors in it if it is a folder.
-[[nodiscard]] inline std::filesystem::path scorer_checkpoint(const ScoreConfig& config) {
-  return denoiser_file(config.checkpoint);
 }
 
 /// Adds one problem per value of `config` that cannot be scored with; the place is the key's name.
@@ -56,13 +50,7 @@ void check_score_config(const ScoreConfig& config, Problems& problems,
     return;
   }
   if (!trains_scorer(config)) {
-    const std::filesystem::path file = scorer_checkpoint(config);
-    if (!is_file(file)) {
-      problems.add("score.checkpoint",
-                   "expected a file of weights or a folder with final.safetensors, found nothing "
-                   "at " +
-                       file.string());
-    }
+    check_denoiser_file("score.checkpoint", config.checkpoint, problems);
     return;
   }
   positive("steps", static_cast<double>(config.steps));

@@ -75,11 +75,8 @@ void fill_loss_matrix(const std::filesystem::path& folder, const Network& networ
       std::vector<std::int64_t> samples(
           static_cast<std::size_t>(std::min(batch_images, end - first)));
       std::iota(samples.begin(), samples.end(), first);
-      std::vector<std::int64_t> labels;
-      for (const std::int64_t sample : samples) {
-        labels.push_back(images.labels[static_cast<std::size_t>(sample)]);
-      }
-      const Tensor losses = losses_of(codec.encode(images, samples), labels, samples).contiguous();
+      const Tensor losses =
+          losses_of(codec.encode(images, samples), images.labels_of(samples), samples).contiguous();
       const std::span<const float> values(losses.const_data_ptr<float>(),
                                           static_cast<std::size_t>(losses.numel()));
       for (std::size_t i = 0; i < values.size(); ++i) {

@@ -24,6 +24,7 @@
 #include <d2c/score/scorer_network.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/tensor/torch.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/denoiser_shape.hpp>
 
 namespace d2c {
@@ -37,7 +38,7 @@ void check_stage(const Scorer<Policies...>&, const StageContext& context, Proble
   const auto& config = context.section<ScoreConfig>();
   const auto shape = scorer_shape<typename Stage::model, typename Stage::objective>(context.facts);
   check_score_config(config, problems, published_weights(shape));
-  if (!trains_scorer(config) && is_file(scorer_checkpoint(config))) {
+  if (!trains_scorer(config) && is_file(denoiser_file(config.checkpoint))) {
     problems.check("score.checkpoint",
                    [&] { scorer_weights<typename Stage::objective>(config).require_fits(shape); });
   }

@@ -58,10 +58,8 @@ namespace d2c {
 /// those of another objective.
 template <class Objective>
 [[nodiscard]] PublishedWeightsFile scorer_weights(const ScoreConfig& config) {
-  PublishedWeightsFile file(scorer_checkpoint(config),
-                            {config.checkpoint_part, config.checkpoint_layout});
-  file.require_predicts(Objective::parametrisation, Objective::name);
-  return file;
+  return weights_for<Objective>(config.checkpoint,
+                                {config.checkpoint_part, config.checkpoint_layout});
 }
 
 /// The scorer on the context's device, with averaged weights. With [score] checkpoint they are

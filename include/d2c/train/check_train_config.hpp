@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
-#include <d2c/io/is_file.hpp>
 #include <d2c/train/align_schedule.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/ema.hpp>
 #include <d2c/train/learning_rate.hpp>
 #include <d2c/train/published_layout.hpp>
@@ -46,11 +45,8 @@ void check_train_config(const TrainConfig& config, Problems& problems) {
     }
   };
   check_published_choice({config.initial_part, config.initial_layout}, "train.initial", problems);
-  if (!config.initial_weights.empty() && !is_file(denoiser_file(config.initial_weights))) {
-    problems.add(
-        "train.initial_weights",
-        "expected a file of weights or a folder with final.safetensors, found nothing at " +
-            denoiser_file(config.initial_weights).string());
+  if (!config.initial_weights.empty()) {
+    check_denoiser_file("train.initial_weights", config.initial_weights, problems);
   }
   expect(config.steps > 0, "steps", "a positive number", config.steps);
   expect(config.batch > 0, "batch", "a positive number", config.batch);

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <d2c/train/denoiser_file.hpp>
+
 namespace d2c {
 
 /// The folder of one training run: `step-0000500.safetensors` after 500 updates,
@@ -19,7 +21,7 @@ class CheckpointFolder {
 public:
   explicit CheckpointFolder(std::filesystem::path folder) : folder_{std::move(folder)} {}
 
-  [[nodiscard]] std::filesystem::path final() const { return folder_ / "final.safetensors"; }
+  [[nodiscard]] std::filesystem::path final() const { return folder_ / denoiser_file_name; }
 
   [[nodiscard]] std::filesystem::path step(std::int64_t step) const {
     return numbered("step-", step);

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/begins_with_pack.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/core/rng.hpp>
@@ -69,13 +69,13 @@ TrainingSet take_held_out(TrainingSet& set, StageContext& context, const TrainCo
   if (config.evaluate_share > 0) {
     return take_share(set, config.evaluate_share, context.seed);
   }
-  const std::filesystem::path& chosen = context.artifacts.at<Subset>();
-  if (context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen) {
+  if (begins_with_pack(context)) {
     throw InputError("train.evaluate_share: expected a share above 0, since a pipeline that begins "
                      "with a pack has no other images to hold out, found 0");
   }
   const ImageSet images = context.images(Split::train);
-  const std::vector<std::int64_t> subset = subset_indices(chosen / "subset.csv", images);
+  const std::vector<std::int64_t> subset =
+      subset_indices(context.artifacts.at<Subset>() / "subset.csv", images);
   const std::unordered_set<std::int64_t> inside(subset.begin(), subset.end());
   std::vector<std::int64_t> outside;
   for (const std::int64_t index :
@@ -91,13 +91,9 @@ TrainingSet take_held_out(TrainingSet& set, StageContext& context, const TrainCo
                      images.origin + ", found 0");
   }
   std::sort(outside.begin(), outside.end());
-  std::vector<std::int64_t> labels;
-  for (const std::int64_t index : outside) {
-    labels.push_back(images.labels[static_cast<std::size_t>(index)]);
-  }
   TrainingSet held_out;
   held_out.latents = encode_images(context.codec, images, outside, context.progress);
-  held_out.labels = at::tensor(labels, at::kLong);
+  held_out.labels = at::tensor(images.labels_of(outside), at::kLong);
   return held_out;
 }
 D2C_COMPILED_ONCE(TrainingSet take_held_out<>(TrainingSet&, StageContext&, const TrainConfig&))

@@ -9,6 +9,7 @@
 
 #include <d2c/attach/pack_file.hpp>
 #include <d2c/core/artifact.hpp>
+#include <d2c/core/begins_with_pack.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/stage_context.hpp>
 #include <d2c/data/encode_images.hpp>
@@ -27,18 +28,12 @@ template <class = Once>
 TrainingSet load_training_set(StageContext& context, bool text, bool visual,
                               bool class_tokens = false) {
   const std::filesystem::path& chosen = context.artifacts.at<Subset>();
-  const bool begins_with_pack =
-      context.artifacts.has<CondensedPack>() && context.artifacts.at<CondensedPack>() == chosen;
   TrainingSet set;
-  if (!text && !visual && !class_tokens && !begins_with_pack) {
+  if (!text && !visual && !class_tokens && !begins_with_pack(context)) {
     const ImageSet images = context.images(Split::train);
     const std::vector<std::int64_t> indices = subset_indices(chosen / "subset.csv", images);
-    std::vector<std::int64_t> labels;
-    for (const std::int64_t index : indices) {
-      labels.push_back(images.labels[static_cast<std::size_t>(index)]);
-    }
     set.latents = encode_images(context.codec, images, indices, context.progress);
-    set.labels = at::tensor(labels, at::kLong);
+    set.labels = at::tensor(images.labels_of(indices), at::kLong);
     return set;
   }
   const PackFile pack(context.artifacts.at<CondensedPack>());

@@ -3,7 +3,6 @@
 /// says what to take of its file. Torch-free.
 
 #include <array>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -29,13 +28,6 @@ struct PublishedChoice {
   std::string part = "ema";
   std::string layout = "auto";
 };
-
-/// The file that a configuration means by a path: itself, or final.safetensors in it if it is a
-/// folder.
-[[nodiscard]] inline std::filesystem::path denoiser_file(const std::string& named) {
-  const std::filesystem::path path = named;
-  return std::filesystem::is_directory(path) ? path / "final.safetensors" : path;
-}
 
 /// Adds a problem for each word that is none; the places are `key`_part and `key`_layout.
 inline void check_published_choice(const PublishedChoice& choice, const std::string& key,

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/models/parameter_list.hpp>
 #include <d2c/models/weight_differences.hpp>
@@ -22,6 +21,7 @@
 #include <d2c/ops/timestep_features.hpp>
 #include <d2c/tensor/parameter_table.hpp>
 #include <d2c/tensor/torch.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/published_layout.hpp>
 
 namespace d2c {
@@ -301,5 +301,15 @@ private:
   bool own_ = false;
   bool had_decoder_blocks_ = false;
 };
+
+/// The weights that a configuration names: a file, or a folder as denoiser_file. Throws InputError
+/// as the constructor, and for those of another objective.
+template <class Objective>
+[[nodiscard]] PublishedWeightsFile weights_for(const std::filesystem::path& path,
+                                               PublishedChoice choice) {
+  PublishedWeightsFile file(denoiser_file(path), std::move(choice));
+  file.require_predicts(Objective::parametrisation, Objective::name);
+  return file;
+}
 
 } // namespace d2c

@@ -10,12 +10,12 @@
 #include <d2c/core/error.hpp>
 #include <d2c/core/problem.hpp>
 #include <d2c/core/stage_context.hpp>
-#include <d2c/io/is_file.hpp>
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/models/network_shape_json.hpp>
 #include <d2c/models/weights_file.hpp>
 #include <d2c/tensor/torch.hpp>
 #include <d2c/train/checkpoint.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/denoiser_shape.hpp>
 #include <d2c/train/load_denoiser.hpp>
 #include <d2c/train/pretrained.hpp>
@@ -35,9 +35,9 @@ template <class Stage>
 std::unique_ptr<DiffusionTransformer>
 pretrained_network(const PretrainedConfig& config, const ExperimentFacts& facts, bool with_values) {
   using Objective = typename Stage::objective;
-  const std::filesystem::path path = denoiser_file(config.weights);
-  const PublishedWeightsFile file(path, {config.weights_part, config.weights_layout});
-  file.require_predicts(Objective::parametrisation, Objective::name);
+  const auto file =
+      weights_for<Objective>(config.weights, {config.weights_part, config.weights_layout});
+  const std::filesystem::path& path = file.path();
   NetworkShape shape = scorer_shape<typename Stage::model, Objective>(facts);
   if (file.is_own()) {
     const bool ema = config.weights_part == "ema";
@@ -78,12 +78,7 @@ void check_stage(const Pretrained<Policies...>&, const StageContext& context, Pr
   const auto& config = context.section<PretrainedConfig>();
   check_published_choice({config.weights_part, config.weights_layout}, "pretrained.weights",
                          problems);
-  const std::filesystem::path file = denoiser_file(config.weights);
-  if (!is_file(file)) {
-    problems.add(
-        "pretrained.weights",
-        "expected a file of weights or a folder with final.safetensors, found " +
-            (config.weights.empty() ? std::string("no path") : "nothing at " + file.string()));
+  if (!check_denoiser_file("pretrained.weights", config.weights, problems)) {
     return;
   }
   problems.check("pretrained.weights", [&] {
@@ -111,7 +106,7 @@ void run_stage(const Pretrained<Policies...>&, StageContext& context) {
     state.text_tokens = file.read("text.tokens");
     state.text_mask = file.read("text.mask");
   }
-  write_checkpoint(context.out / "final.safetensors", state, true);
+  write_checkpoint(context.out / denoiser_file_name, state, true);
 }
 
 } // namespace d2c

@@ -12,6 +12,7 @@
 #include <d2c/models/diffusion_transformer.hpp>
 #include <d2c/tensor/device.hpp>
 #include <d2c/train/check_train_config.hpp>
+#include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/denoiser_shape.hpp>
 #include <d2c/train/dispersive_loss.hpp>
 #include <d2c/train/fit.hpp>
@@ -29,10 +30,8 @@ namespace d2c {
 /// are those of another objective.
 template <class Objective>
 [[nodiscard]] PublishedWeightsFile initial_weights(const TrainConfig& config) {
-  PublishedWeightsFile file(denoiser_file(config.initial_weights),
-                            {config.initial_part, config.initial_layout});
-  file.require_predicts(Objective::parametrisation, Objective::name);
-  return file;
+  return weights_for<Objective>(config.initial_weights,
+                                {config.initial_part, config.initial_layout});
 }
 
 /// Adds what can be known to be wrong before any training: values of [train], initial weights that
