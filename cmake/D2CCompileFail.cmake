@@ -1,4 +1,4 @@
-# d2c_add_compile_fail(source.cpp [HARNESS expectation]): code that must not compile.
+# d2c_add_compile_fail(source.cpp): code that must not compile.
 #
 # The source declares its cases in comments and selects one by D2C_CASE:
 #   // d2c-case 1: <regular expression that the first error line must match>

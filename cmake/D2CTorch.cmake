@@ -6,9 +6,9 @@
 #
 # In:  D2C_TORCH_ROOT (cache or environment). Left empty: the project's .deps/venv (or
 #      $D2C_DEPS_DIR/venv), then the python3 in PATH.
-# Out: d2c::torch, D2C_TORCH_ROOT, D2C_TORCH_VERSION, D2C_TORCH_HAS_CUDA, D2C_TORCH_CUDA_FOLDER (the
-#      wheel's nvidia/cu13, or empty), D2C_PYTHON (the interpreter of the virtual environment, or the one
-#      that belongs to the root, or empty), D2C_PYTHON_PACKAGES (its site-packages, or empty)
+# Out: d2c::torch, D2C_TORCH_ROOT, D2C_TORCH_HAS_CUDA, D2C_TORCH_CUDA_FOLDER (the wheel's nvidia/cu13,
+#      or empty), D2C_PYTHON (the interpreter of the virtual environment, or the one that belongs to the
+#      root, or empty), D2C_PYTHON_PACKAGES (its site-packages, or empty)
 
 set(D2C_TORCH_ROOT "$ENV{D2C_TORCH_ROOT}" CACHE PATH "Folder of LibTorch: holds include/ and lib/ (empty: looked for)")
 # The environment is read once: a later run of CMake by the build tool may not have it.
@@ -128,7 +128,6 @@ function(d2c_find_torch)
   endif()
 
   set(D2C_TORCH_ROOT "${root}" PARENT_SCOPE)
-  set(D2C_TORCH_VERSION "${version}" PARENT_SCOPE)
   set(D2C_TORCH_HAS_CUDA ${has_cuda} PARENT_SCOPE)
   set(D2C_TORCH_CUDA_FOLDER "${cuda_folder}" PARENT_SCOPE)
   set(D2C_PYTHON "${python}" PARENT_SCOPE)

@@ -295,14 +295,12 @@ std::map<std::string, std::string> keys_of(const d2c::Sections& sections) {
   std::map<std::string, std::string> files;
   const auto& run = sections.get<d2c::RunConfig>();
   d2c::for_each_type(typename P::resolved_stages{}, [&]<class S>() {
-    const bool scores = S::kind == std::string_view("score") && run.score_seed >= 0;
     std::map<std::string, std::string> made_from;
     for (const std::string_view need : d2c::names_of(d2c::needs_t<S>{})) {
       made_from[std::string(need)] = makers[std::string(need)];
     }
-    const std::string key = d2c::stage_key_text<S>(
-        sections, static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
-        d2c::arithmetic_of(run), made_from, files);
+    const std::string key = d2c::stage_key_text<S>(sections, d2c::seed_of(run, S::kind),
+                                                   d2c::arithmetic_of(run), made_from, files);
     for (const std::string_view artifact : d2c::names_of(d2c::provides_t<S>{})) {
       makers[std::string(artifact)] = key;
     }

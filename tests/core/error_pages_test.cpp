@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -31,19 +32,36 @@ void check_page(std::string_view code, std::string_view sentence) {
   CHECK(read(folder / "index.md").find("(" + std::string{code} + ".md)") != std::string::npos);
 }
 
+/// Returns the number of codes.
 template <template <class...> class... Mistakes>
-void check_pages() {
+std::size_t check_pages() {
   (check_page(Mistakes<>::code, Mistakes<>::sentence), ...);
+  return sizeof...(Mistakes);
+}
+
+/// How many codes diagnostics.hpp declares.
+std::size_t declared_codes() {
+  const std::string source =
+      read(std::filesystem::path{D2C_SOURCE_DIR} / "include" / "d2c" / "core" / "diagnostics.hpp");
+  constexpr std::string_view declaration = "\nD2C_MISTAKE(";
+  std::size_t count = 0;
+  for (std::size_t at = source.find(declaration); at != std::string::npos;
+       at = source.find(declaration, at + 1)) {
+    ++count;
+  }
+  return count;
 }
 
 } // namespace
 
 TEST_CASE("error pages: every code has a page with its sentence and stands in the index") {
-  check_pages<contract_empty, stage_shape, slot_unknown, slot_duplicate, slot_required,
-              policy_shape, contract_repeated, contract_missing, contract_order, contract_duplicate,
-              policy_number, codec_dataset, model_size, model_patch, model_mismatch,
-              objective_parts, objective_family, aligner_objective, sampler_objective,
-              budget_interval>();
+  const std::size_t checked =
+      check_pages<contract_empty, stage_shape, slot_unknown, slot_duplicate, slot_required,
+                  policy_shape, contract_repeated, contract_missing, contract_order,
+                  contract_duplicate, policy_number, codec_dataset, model_size, model_patch,
+                  model_mismatch, objective_parts, objective_family, aligner_objective,
+                  sampler_objective, budget_interval>();
+  CHECK(checked == declared_codes());
 }
 
 TEST_CASE("error pages: every page is of a code in the index") {

@@ -15,10 +15,14 @@
 #include <catch.hpp>
 #include <scratch_folder.hpp>
 
+#include <d2c/app/needed_files.hpp>
+#include <d2c/app/plain_numbers.hpp>
 #include <d2c/app/plan.hpp>
+#include <d2c/app/stage_cost.hpp>
 #include <d2c/core.hpp>
 #include <d2c/io/dtype.hpp>
 #include <d2c/io/safetensors_writer.hpp>
+#include <d2c/models/forward_operations.hpp>
 #include <d2c/models/transformer_size.hpp>
 #include <d2c/sample/network_calls.hpp>
 #include <d2c/select/run_selector.hpp>
@@ -51,6 +55,7 @@ TEST_CASE("plan: frozen networks are counted from their types") {
   CHECK(network_cost(OnGrid<DINOv2g, 32>{}).parameters == 1'136'480'768 - 1536);
   // The published file's, without pooler and numbers of places.
   CHECK(network_cost(MiniLM{}).parameters == 22'713'728 - 512 - 384 * 385);
+  CHECK(network_cost(MiniLM{}).operations == 339'738'624); // of its maps, for 16 tokens
   CHECK(network_cost(InceptionV3<>{}).parameters == 23'885'392);
   CHECK(network_cost(MAE{}).parameters == 303'301'632);
   CHECK(network_cost(WithPositions<MAE, PositionRule::plain>{}).parameters == 303'301'632);
@@ -320,8 +325,8 @@ TEST_CASE("plan: what a run reads is listed with its place, an index is there wi
 TEST_CASE("plan: numbers are written in their own unit") {
   CHECK(size_text(3e6) == "3 MB");
   CHECK(size_text(4.894e9) == "4.9 GB");
-  CHECK(detail::duration_text(12) == "12 s");
-  CHECK(detail::duration_text(600) == "10.0 min");
-  CHECK(detail::duration_text(2.5 * 3600) == "2.5 h");
-  CHECK(detail::duration_text(10 * 86400) == "10.0 days");
+  CHECK(duration_text(12) == "12 s");
+  CHECK(duration_text(600) == "10.0 min");
+  CHECK(duration_text(2.5 * 3600) == "2.5 h");
+  CHECK(duration_text(10 * 86400) == "10.0 days");
 }

@@ -257,8 +257,8 @@ TEST_CASE("report: base64 of the vectors of RFC 4648") {
 TEST_CASE("report: the page holds every arm, its numbers, charts and pictures") {
   const Run run;
   const std::string page = run.page();
-  CHECK(has(page, "<tr><td>d2c</td><td>12.5</td><td>0.875</td><td></td><td></td>"));
-  CHECK(has(page, "<tr><td>random &lt;&amp;&gt;</td><td></td>"));
+  CHECK(has(page, "<tr><td>d2c</td><td>12.5</td><td>0.875</td><td></td></tr>"));
+  CHECK(has(page, "<tr><td>random &lt;&amp;&gt;</td><td></td><td></td><td></td></tr>"));
   for (const char* heading : {"Select", "Train", "Samples", "Nearest training images",
                               "Where the time went", "Pipelines", "Effective configuration"}) {
     CHECK(count(page, std::string("<h2>") + heading + "</h2>") == 1);

@@ -4,8 +4,8 @@
 The compiler's own list of reached files (-M) is the judge, because on Debian every library lies in
 /usr/include and a missing link edge never shows. Rules:
 
-  core      core.hpp, what it reaches, and every header in core/ config/ io/ select/ that does not
-            include the torch gateway: no torch, no CUDA
+  core      core.hpp, what it reaches, and every header in core/ config/ io/ select/ but for those
+            named as below: no torch, no CUDA
   kernels   kernels/*.hpp and *.cuh: no torch, Hana, range-v3 or toml++
   gateway   only tensor/torch.hpp writes an include of torch, ATen or c10
 

@@ -105,11 +105,8 @@ void add_stages(type_list<Stages...>, Arm& arm, const Sections& sections,
   int level = -1;
   std::map<int, int> seen; // stages of a rank so far
   const auto add = [&]<class Earlier, class S>() {
-    const bool scores = S::kind == std::string_view("score");
-    const auto seed =
-        static_cast<std::uint64_t>(scores && run.score_seed >= 0 ? run.score_seed : run.seed);
-    StageNode node =
-        make_stage_node<S, Earlier>(sections, arm.facts, seed, arithmetic, arm.hashes, makers);
+    StageNode node = make_stage_node<S, Earlier>(sections, arm.facts, seed_of(run, S::kind),
+                                                 arithmetic, arm.hashes, makers);
     const int rank = stage_rank(S::kind);
     // Sixteen places per rank: room for several stages of one kind, one after the other.
     node.level = rank < 0 ? level + 1 : std::max(16 * rank + seen[rank]++, level + 1);

@@ -11,15 +11,7 @@ namespace d2c {
 template <class... Arms>
 int compare(int argc, const char* const* argv) {
   static_assert(sizeof...(Arms) > 0);
-  const TorchBackend backend;
-  return run_program<Arms...>(
-      argc, argv,
-      {.backend = backend,
-       .write_report = [](const ReportInput& input) { write_report(input); },
-       .export_denoiser =
-           [](const std::filesystem::path& checkpoint, const std::filesystem::path& folder) {
-             return export_denoiser(checkpoint, folder);
-           }});
+  return detail::run_with_torch<Arms...>(argc, argv);
 }
 
 } // namespace d2c

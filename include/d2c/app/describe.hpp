@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <d2c/app/arm.hpp>
-#include <d2c/app/needed_files.hpp>
+#include <d2c/app/plain_numbers.hpp>
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/core/error.hpp>
 #include <d2c/diffusion/parametrisation.hpp>

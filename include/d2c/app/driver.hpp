@@ -24,7 +24,10 @@
 #include <d2c/app/stage_store.hpp>
 #include <d2c/app/summary.hpp>
 #include <d2c/io/atomic_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/io/leftovers.hpp>
+#include <d2c/train/denoiser_file.hpp>
+#include <d2c/train/train_config.hpp>
 
 namespace d2c {
 
@@ -45,8 +48,6 @@ public:
         folder_{std::filesystem::path(run_.out) / run_.name} {}
 
   [[nodiscard]] const std::vector<Arm>& arms() const { return arms_; }
-
-  [[nodiscard]] const StageStore& store() const { return store_; }
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
@@ -129,7 +130,7 @@ public:
     for (const Arm& arm : arms_) {
       for (const StageNode& stage : arm.stages) {
         if (stage.run && contains(stage.text.provides, "Denoiser")) {
-          all.emplace_back(store_.folder(stage.kind(), stage.key) / "final.safetensors",
+          all.emplace_back(store_.folder(stage.kind(), stage.key) / denoiser_file_name,
                            arm_folder(arm) / "exported");
         }
       }
@@ -165,7 +166,7 @@ public:
           shown.artifacts[std::string(artifact)] = store_.folder(stage.kind(), stage.key);
         }
       }
-      steps.push_back(trains ? train_steps() : 0);
+      steps.push_back(trains ? sections_.get<TrainConfig>().steps : 0);
       input.arms.push_back(std::move(shown));
     }
     input.wall_seconds = std::chrono::duration<double>(Clock::now() - began_).count();
@@ -173,9 +174,6 @@ public:
     write_file_atomically(folder_ / "summary.json", summary.dump(2) + "\n");
     return input;
   }
-
-  /// Updates of the trainers, from [train]; set by the program, which knows the section's type.
-  void set_train_steps(std::function<std::int64_t()> steps) { train_steps_ = std::move(steps); }
 
   /// Makes the run folder, takes away what killed processes left in it and in the store, and writes
   /// config.toml and manifest.json. Throws InputError if it cannot be written.
@@ -232,8 +230,6 @@ private:
   [[nodiscard]] std::filesystem::path arm_folder(const Arm& arm) const {
     return arms_.size() == 1 ? folder_ : folder_ / "arms" / arm.name;
   }
-
-  [[nodiscard]] std::int64_t train_steps() const { return train_steps_ ? train_steps_() : 0; }
 
   /// A stage is wanted if its kind comes no later than the asked one, or a stage of the asked kind
   /// follows it in its arm.
@@ -311,8 +307,6 @@ private:
   /// Calls f with the context of a stage, whose artifacts are the folders of its makers.
   void with_context(const Arm& arm, const StageNode& stage, Progress& progress,
                     const std::function<void(StageContext&)>& f) {
-    const RunConfig& run = run_;
-    const bool scores = stage.kind() == "score" && run.score_seed >= 0;
     const std::shared_ptr<const Codec> codec = arm.codec(device_);
     StageContext context{.out = store_.folder(stage.kind(), stage.key),
                          .artifacts = {},
@@ -321,7 +315,7 @@ private:
                          .images = arm.images,
                          .codec = *codec,
                          .device = device_,
-                         .seed = static_cast<std::uint64_t>(scores ? run.score_seed : run.seed),
+                         .seed = stage.seed,
                          .progress = progress,
                          .needs_images = arm.needs_images(),
                          .needs_test_images = arm.needs_test_images(sections_),
@@ -334,11 +328,10 @@ private:
       for (const std::string_view artifact : earlier.text.provides) {
         if (earlier.run) {
           context.artifacts.set(artifact, store_.folder(earlier.kind(), earlier.key));
-        } else if (!earlier.text.provides.empty() && artifact != "Images") {
+        } else if (artifact != "Images") {
           // From<...>: the artifact lies where [data] pack says.
           const std::filesystem::path pack = sections_.get<DataConfig>().pack;
-          context.artifacts.set(artifact,
-                                std::filesystem::is_directory(pack) ? pack : pack.parent_path());
+          context.artifacts.set(artifact, is_folder(pack) ? pack : pack.parent_path());
         }
       }
     }
@@ -479,7 +472,6 @@ private:
   StageStore store_;
   std::vector<std::filesystem::path> prepared_; ///< in this call
   std::filesystem::path folder_;
-  std::function<std::int64_t()> train_steps_;
   std::vector<std::string> ran_;
   std::mutex ran_mutex_;
   Clock::time_point began_ = Clock::now();

@@ -1,7 +1,7 @@
 #pragma once
 /// The files that an arm's stages read, with their sizes: what describe and plan list.
 
-#include <cstdio>
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -49,17 +49,6 @@ struct NeededFile {
     }
   }
 };
-
-/// "4.9 GB", in powers of ten.
-inline std::string size_text(double bytes) {
-  char text[32];
-  if (bytes < 999.5e6) {
-    std::snprintf(text, sizeof text, "%.0f MB", bytes / 1e6);
-  } else {
-    std::snprintf(text, sizeof text, "%.1f GB", bytes / 1e9);
-  }
-  return text;
-}
 
 /// Files of the data set, of frozen networks, of a scorer with published weights and of what a run
 /// begins with, in the order of the stages. Files that Python packages carry are not among them.

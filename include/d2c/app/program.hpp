@@ -21,9 +21,11 @@
 #include <d2c/app/driver.hpp>
 #include <d2c/app/exit_code.hpp>
 #include <d2c/app/plan.hpp>
+#include <d2c/app/report_input.hpp>
 #include <d2c/app/run_config.hpp>
 #include <d2c/app/stage_order.hpp>
 #include <d2c/app/standard_sections.hpp>
+#include <d2c/app/summary.hpp>
 #include <d2c/config/load.hpp>
 #include <d2c/config/read.hpp>
 #include <d2c/core/compiled_once.hpp>
@@ -31,7 +33,6 @@
 #include <d2c/core/file_hashes.hpp>
 #include <d2c/core/pipeline.hpp>
 #include <d2c/core/type_list.hpp>
-#include <d2c/train/train_config.hpp>
 #if !defined(D2C_USES_COMPILED)
 #include <d2c/app/parse_command_line.hpp>
 #endif
@@ -95,7 +96,6 @@ struct ProgramPipelines {
   /// Loads every section and returns the effective configuration.
   std::string (*load_sections)(ConfigFile&, const CommandLine&, Sections&, Problems&);
   std::vector<Arm> (*make_arms)(const Sections&, Problems&, const FileHashes&);
-  bool trains;                         ///< some stage reads [train]
   std::vector<std::string_view> kinds; ///< of all their stages
 };
 
@@ -123,6 +123,118 @@ std::vector<Arm> make_arms(const Sections& sections, Problems& problems, const F
   return arms;
 }
 
+/// The configuration file with what the command line overrides; only `describe` needs no file.
+[[nodiscard]] inline ConfigFile effective_file(const CommandLine& line) {
+  if (line.config.empty() && line.command != "describe") {
+    throw InputError("command line: expected --config FILE with the configuration, found none");
+  }
+  ConfigFile file;
+  if (!line.config.empty()) {
+    file = read_config(line.config);
+  }
+  for (const std::string& argument : line.overrides) {
+    apply_override(file, argument);
+  }
+  return file;
+}
+
+/// Names the arms that have no name. InputError if two have the same.
+inline void name_arms(std::vector<Arm>& arms, const RunConfig& run) {
+  std::set<std::string> names;
+  for (Arm& arm : arms) {
+    if (arm.name.empty()) {
+      arm.name = arms.size() == 1 ? run.name : "arm" + std::to_string(names.size() + 1);
+    }
+    if (!names.insert(arm.name).second) {
+      throw InputError("arm " + arm.name + ": expected arms of distinct names, found it twice");
+    }
+  }
+}
+
+inline void describe_command(const std::vector<Arm>& arms, const RunConfig& run,
+                             const ProgramParts& parts) {
+  std::string device = run.device;
+  std::string precision;
+  try {
+    device = parts.backend.resolve_device(run.device);
+    precision = parts.backend.precision(device);
+  } catch (const InputError& error) {
+    precision = error.what(); // describe works on machines that cannot run what it describes
+  }
+  std::fputs(describe(arms, device, precision).c_str(), parts.out);
+}
+
+/// Throws InputError with all problems, those found earlier too.
+inline void check_command(Driver& driver, Problems& problems, const ProgramParts& parts) {
+  driver.check(problems);
+  problems.raise();
+  std::fputs("no problems found\n", parts.out);
+}
+
+inline void export_command(Driver& driver, const ProgramParts& parts) {
+  const auto denoisers = driver.denoisers();
+  driver.run("train");
+  for (const auto& [checkpoint, folder] : denoisers) {
+    for (const auto& written : parts.export_denoiser(checkpoint, folder)) {
+      std::fprintf(parts.out, "%s\n", written.c_str());
+    }
+  }
+}
+
+/// Writes the report, if there is one, and shows the table and where the results lie.
+inline void finish(const ReportInput& input, const nlohmann::ordered_json& summary,
+                   const Driver& driver, const ProgramParts& parts) {
+  if (parts.write_report) {
+    parts.write_report(input);
+  }
+  std::fprintf(parts.out, "\n%s\n", summary_table(summary).c_str());
+  const auto shown_file = parts.write_report ? "report.html" : "summary.json";
+  std::fprintf(parts.out, "%s\n",
+               std::filesystem::absolute(driver.folder() / shown_file).lexically_normal().c_str());
+}
+
+inline void report_command(Driver& driver, const ProgramParts& parts) {
+  driver.open_run_folder();
+  nlohmann::ordered_json summary;
+  const ReportInput input = driver.summarise(summary);
+  driver.link_results();
+  finish(input, summary, driver, parts);
+}
+
+/// `run`, `prepare` or the kind of a stage. A part of a run has no results to sum up.
+inline void run_command(const std::string& command, Driver& driver, const ProgramParts& parts) {
+  driver.run(command);
+  if (command != "run") {
+    std::fprintf(parts.out, "%s\n", driver.folder().c_str());
+    return;
+  }
+  nlohmann::ordered_json summary;
+  const ReportInput input = driver.summarise(summary);
+  finish(input, summary, driver, parts);
+}
+
+/// Every command but `describe`, which has no driver.
+inline void driver_command(const std::string& command, Driver& driver, const Sections& sections,
+                           const std::string& device, Problems& problems,
+                           const ProgramParts& parts) {
+  if (command == "plan") {
+    parts.backend.set_threads(driver.threads());
+    std::fputs(plan_text(driver, sections, parts.backend, device).c_str(), parts.out);
+  } else if (command == "report") {
+    report_command(driver, parts);
+  } else if (command == "check") {
+    check_command(driver, problems, parts);
+  } else {
+    driver.check(problems);
+    problems.raise();
+    if (command == "export") {
+      export_command(driver, parts);
+    } else {
+      run_command(command, driver, parts);
+    }
+  }
+}
+
 template <class = Once>
 int run_program_unguarded(int argc, const char* const* argv, const ProgramParts& parts,
                           const ProgramPipelines& pipelines) {
@@ -133,16 +245,7 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     return 0;
   }
   require_stage(line->command, pipelines.kinds);
-  if (line->config.empty() && line->command != "describe") {
-    throw InputError("command line: expected --config FILE with the configuration, found none");
-  }
-  ConfigFile file;
-  if (!line->config.empty()) {
-    file = read_config(line->config);
-  }
-  for (const std::string& argument : line->overrides) {
-    apply_override(file, argument);
-  }
+  ConfigFile file = effective_file(*line);
   Problems problems;
   Sections sections;
   const std::string config = pipelines.load_sections(file, *line, sections, problems);
@@ -156,27 +259,11 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
           : FileHashes{};
   std::vector<Arm> arms = pipelines.make_arms(sections, problems, hashes);
   problems.raise();
-  std::set<std::string> names;
-  for (Arm& arm : arms) {
-    if (arm.name.empty()) {
-      arm.name = arms.size() == 1 ? run.name : "arm" + std::to_string(names.size() + 1);
-    }
-    if (!names.insert(arm.name).second) {
-      throw InputError("arm " + arm.name + ": expected arms of distinct names, found it twice");
-    }
-  }
+  name_arms(arms, run);
 
   parts.backend.allow_tf32(run.tf32);
   if (line->command == "describe") {
-    std::string device = run.device;
-    std::string precision;
-    try {
-      device = parts.backend.resolve_device(run.device);
-      precision = parts.backend.precision(device);
-    } catch (const InputError& error) {
-      precision = error.what(); // describe works on machines that cannot run what it describes
-    }
-    std::fputs(describe(arms, device, precision).c_str(), parts.out);
+    describe_command(arms, run, parts);
     return 0;
   }
 
@@ -187,57 +274,10 @@ int run_program_unguarded(int argc, const char* const* argv, const ProgramParts&
     device = parts.backend.resolve_device(run.device);
   }
   Driver driver(std::move(arms), sections, parts.backend, device, config, line->quiet);
-  if (pipelines.trains) {
-    driver.set_train_steps([&] { return sections.get<TrainConfig>().steps; });
-  }
   if (line->resume && !std::filesystem::exists(driver.folder() / "manifest.json")) {
     throw InputError("--resume: expected a run in " + driver.folder().string() + ", found none");
   }
-
-  if (line->command == "plan") {
-    parts.backend.set_threads(driver.threads());
-    std::fputs(plan_text(driver, sections, parts.backend, device).c_str(), parts.out);
-    return 0;
-  }
-  nlohmann::ordered_json summary;
-  if (line->command == "report") {
-    driver.open_run_folder();
-    const ReportInput input = driver.summarise(summary);
-    driver.link_results();
-    if (parts.write_report) {
-      parts.write_report(input);
-    }
-  } else {
-    driver.check(problems);
-    if (line->command == "check" && problems.empty()) {
-      std::fputs("no problems found\n", parts.out);
-      return 0;
-    }
-    problems.raise();
-    if (line->command == "export") {
-      const auto denoisers = driver.denoisers();
-      driver.run("train");
-      for (const auto& [checkpoint, folder] : denoisers) {
-        for (const auto& written : parts.export_denoiser(checkpoint, folder)) {
-          std::fprintf(parts.out, "%s\n", written.c_str());
-        }
-      }
-      return 0;
-    }
-    driver.run(line->command);
-    if (line->command != "run") {
-      std::fprintf(parts.out, "%s\n", driver.folder().c_str());
-      return 0;
-    }
-    const ReportInput input = driver.summarise(summary);
-    if (parts.write_report) {
-      parts.write_report(input);
-    }
-  }
-  std::fprintf(parts.out, "\n%s\n", summary_table(summary).c_str());
-  const auto shown_file = parts.write_report ? "report.html" : "summary.json";
-  std::fprintf(parts.out, "%s\n",
-               std::filesystem::absolute(driver.folder() / shown_file).lexically_normal().c_str());
+  driver_command(line->command, driver, sections, device, problems, parts);
   return 0;
 }
 D2C_COMPILED_ONCE(int run_program_unguarded<>(int, const char* const*, const ProgramParts&,
@@ -254,12 +294,10 @@ int run_program(int argc, const char* const* argv, const ProgramParts& parts) {
     if constexpr ((Pipelines::well_formed && ...)) {
       std::vector<std::string_view> kinds;
       (detail::add_kinds(typename Pipelines::resolved_stages{}, kinds), ...);
-      return detail::run_program_unguarded(
-          argc, argv, parts,
-          {.load_sections = detail::load_sections<Pipelines...>,
-           .make_arms = detail::make_arms<Pipelines...>,
-           .trains = contains_v<unite_t<pipeline_sections_t<Pipelines>...>, TrainConfig>,
-           .kinds = std::move(kinds)});
+      return detail::run_program_unguarded(argc, argv, parts,
+                                           {.load_sections = detail::load_sections<Pipelines...>,
+                                            .make_arms = detail::make_arms<Pipelines...>,
+                                            .kinds = std::move(kinds)});
     } else {
       return Failure::exit_code;
     }

@@ -1,6 +1,8 @@
 #pragma once
 /// d2c::run: the main function of a program with one pipeline.
 
+#include <filesystem>
+
 #include <d2c/app/network_of.hpp>
 #include <d2c/app/program.hpp>
 #include <d2c/app/report.hpp>
@@ -10,13 +12,13 @@
 
 namespace d2c {
 
-/// Runs the pipeline P as the command line says: `run` (default), `check`, `describe`, `plan`, a
-/// stage's name, `export`, or `report`; results go to `<out>/<name>/`. Returns the exit code: 0, 2
-/// for bad input, 1 for a failure.
-template <class P>
-int run(int argc, const char* const* argv) {
+namespace detail {
+
+/// run_program with what needs LibTorch: devices, report, export.
+template <class... Pipelines>
+int run_with_torch(int argc, const char* const* argv) {
   const TorchBackend backend;
-  return run_program<P>(
+  return run_program<Pipelines...>(
       argc, argv,
       {.backend = backend,
        .write_report = [](const ReportInput& input) { write_report(input); },
@@ -24,6 +26,16 @@ int run(int argc, const char* const* argv) {
            [](const std::filesystem::path& checkpoint, const std::filesystem::path& folder) {
              return export_denoiser(checkpoint, folder);
            }});
+}
+
+} // namespace detail
+
+/// Runs the pipeline P as the command line says: `run` (default), `check`, `describe`, `plan`, a
+/// stage's name, `export`, or `report`; results go to `<out>/<name>/`. Returns the exit code: 0, 2
+/// for bad input, 1 for a failure.
+template <class P>
+int run(int argc, const char* const* argv) {
+  return detail::run_with_torch<P>(argc, argv);
 }
 
 } // namespace d2c

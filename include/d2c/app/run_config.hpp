@@ -55,6 +55,12 @@ struct RunConfig {
   return run.device;
 }
 
+/// The seed of a stage of that kind: [run] score_seed for scoring where it is set, else [run] seed.
+[[nodiscard]] inline std::uint64_t seed_of(const RunConfig& run, std::string_view kind) {
+  return static_cast<std::uint64_t>(kind == "score" && run.score_seed >= 0 ? run.score_seed
+                                                                           : run.seed);
+}
+
 } // namespace d2c
 
 D2C_CONFIG(d2c::RunConfig, name, out, seed, score_seed, threads, parallel_arms, device, tf32)

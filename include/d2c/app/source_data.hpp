@@ -32,6 +32,7 @@
 #include <d2c/data/sd_vae_codec.hpp>
 #include <d2c/data/source.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/version.hpp>
 
 namespace d2c {
@@ -94,7 +95,7 @@ void check_dataset(const DataConfig& data, Problems& problems, bool needs_test_i
   } else if constexpr (requires { check_images(D{}, data, problems); }) {
     check_images(D{}, data, problems);
   } else {
-    if (data.root.empty() || !std::filesystem::is_directory(data.root)) {
+    if (data.root.empty() || !is_folder(data.root)) {
       problems.add("[data] root",
                    "expected the folder of " + std::string(D::name) + ", found " +
                        (data.root.empty() ? "an empty string" : "no folder at " + data.root));

@@ -18,6 +18,7 @@
 
 #include <d2c/app/frozen_network.hpp>
 #include <d2c/app/stage_order.hpp>
+#include <d2c/attach/condensed_file.hpp>
 #include <d2c/config/dump.hpp>
 #include <d2c/config/no_effect.hpp>
 #include <d2c/core/error.hpp>
@@ -31,6 +32,7 @@
 #include <d2c/io/is_file.hpp>
 #include <d2c/io/shard_index.hpp>
 #include <d2c/models/transformer_size.hpp>
+#include <d2c/train/denoiser_file.hpp>
 
 namespace d2c {
 
@@ -48,6 +50,7 @@ struct StageNode {
   bool keeps_whole_classes = false;               ///< a selection of every image
   std::map<std::string, std::string> input_files; ///< files named by its sections, with hash
   std::map<std::string, std::string> made_from;   ///< artifact to key of its maker
+  std::uint64_t seed = 0;
   std::string key;
   std::string growth; ///< equal for stages whose results this one can begin with; or empty
   int level = 0;      ///< stages run level by level; equal levels of different arms are independent
@@ -110,13 +113,11 @@ std::string key_text(const Section& section, bool with_prompt,
     }
     std::string value = toml_value<Field>(field);
     if constexpr (std::same_as<Field, std::string>) {
+      // A condensed pack is named by its folder, and so may a denoiser be.
       std::error_code ignored;
-      std::filesystem::path file = field;
-      if (std::filesystem::is_directory(file, ignored)) {
-        // A condensed pack is named by its folder, and so may a denoiser be.
-        const bool pack = std::filesystem::exists(file / "condensed.safetensors", ignored);
-        file /= pack ? "condensed.safetensors" : "final.safetensors";
-      }
+      const std::filesystem::path pack = condensed_file(field);
+      const std::filesystem::path file =
+          std::filesystem::exists(pack, ignored) ? pack : denoiser_file(field);
       if (!field.empty() && is_file(file)) {
         value = "xxh3:" + content_of_file(file, hash_of, input_files);
       }
@@ -252,6 +253,7 @@ StageNode make_stage_node(const Sections& sections, const ExperimentFacts& facts
     const std::string artifact{need};
     node.made_from[artifact] = makers[artifact];
   }
+  node.seed = seed;
   const std::string text =
       stage_key_text<S>(sections, seed, arithmetic, node.made_from, node.input_files, hash_of);
   node.key = hash_of_text(text);

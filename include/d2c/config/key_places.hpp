@@ -25,8 +25,6 @@ public:
     return found != places_.end() ? found->second : "[" + section_ + "] " + std::string(key);
   }
 
-  [[nodiscard]] bool was_set(std::string_view key) const { return places_.contains(key); }
-
 private:
   std::string section_;
   std::map<std::string, std::string, std::less<>> places_;

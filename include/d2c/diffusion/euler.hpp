@@ -40,7 +40,7 @@ struct Euler {
     return {};
   }
 
-  /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy.
+  /// Takes noise x to data between the ends of time_range; see SamplingPolicy.
   template <class T, class Field, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field,
                                 Noise&& /*noise*/) {

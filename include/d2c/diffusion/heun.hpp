@@ -16,8 +16,8 @@
 namespace d2c {
 
 /// Second order, deterministic: the trapezoid of the velocities at both ends of a step, the far one
-/// at Euler's guess. The last step is Euler's, so that the network is not asked at t = 0: 2 N - 1
-/// network calls for N steps (as REPA's ODE sampler).
+/// at Euler's guess. The last step is Euler's, so that the network is not asked at the data's end
+/// of time_range: 2 N - 1 network calls for N steps (as REPA's ODE sampler).
 struct Heun {
   using role = roles::sampling_method;
   static constexpr std::string_view name = "Heun";
@@ -38,7 +38,7 @@ struct Heun {
     return Euler::refusal(options, parametrisation);
   }
 
-  /// Takes noise x at t = 1 to data at t = 0; see SamplingPolicy.
+  /// Takes noise x to data between the ends of time_range; see SamplingPolicy.
   template <class T, class Field, class Noise>
   [[nodiscard]] static T sample(T x, const SamplingOptions& options, Field&& field,
                                 Noise&& /*noise*/) {

@@ -1,4 +1,4 @@
-// Self-attention of one image for one instruction set; see kernels.hpp.
+// Self-attention of one image for one instruction set; see block_kernels.hpp.
 
 /// Rows of queries that share one block of logits.
 inline constexpr std::int64_t query_rows = 4 * tile_rows;

@@ -1,4 +1,4 @@
-// One transformer block over a few images for one instruction set; see kernels.hpp.
+// One transformer block over a few images for one instruction set; see block_kernels.hpp.
 
 /// LN(x) * (1 + scale) + shift of one row; writes its mean and reciprocal deviation.
 D2C_CPU_INLINE void layer_norm_row(std::int64_t width, const float* x, const float* shift,

@@ -1,5 +1,5 @@
-// Vectors of one instruction set: included once per target by kernels.hpp, inside the target's
-// namespace, with D2C_CPU_LANES set to 16 (AVX-512) or 8 (AVX2 and FMA).
+// Vectors of one instruction set: included once per target by block_kernels.hpp, inside the
+// target's namespace, with D2C_CPU_LANES set to 16 (AVX-512) or 8 (AVX2 and FMA).
 
 #if D2C_CPU_LANES == 16
 

@@ -1,4 +1,4 @@
-// Small matrix products and packing for one instruction set; see kernels.hpp.
+// Small matrix products and packing for one instruction set; see block_kernels.hpp.
 
 /// Columns of one register tile.
 inline constexpr std::int64_t panel = 2 * lanes;
