@@ -69,7 +69,7 @@ inline std::int64_t pinned_per_class(const Arm& arm) {
 inline double kept_images(const Arm& arm, const Sections& sections, double train) {
   const std::filesystem::path pack = condensed_file(sections.get<DataConfig>().pack);
   if (arm.begins_with_pack() && is_file(pack)) {
-    return static_cast<double>(SafetensorsFile{pack}.entry("labels").shape.at(0));
+    return static_cast<double>(SafetensorsFile{pack}.entry("labels").count());
   }
   if (std::any_of(arm.stages.begin(), arm.stages.end(),
                   [](const StageNode& stage) { return stage.keeps_whole_classes; })) {
