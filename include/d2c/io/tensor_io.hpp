@@ -181,14 +181,13 @@ D2C_COMPILED_ONCE(void save_tensors<>(const std::filesystem::path&,
 inline Tensor to_tensor(const TorchCheckpoint& checkpoint, std::string_view name) {
   const CheckpointTensor& stored = checkpoint.tensor(name);
   const at::ScalarType type = scalar_type_of(stored.dtype);
-  // Before the storage, which then is the last memory taken and can be given back.
   Tensor tensor = large_empty(stored.shape, type);
   if (stored.contiguous()) {
     read_bytes(checkpoint.file(), stored.bytes, tensor);
     return tensor;
   }
   const auto item = static_cast<std::int64_t>(at::elementSize(type));
-  const Tensor storage = at::empty({static_cast<std::int64_t>(stored.bytes.size()) / item}, type);
+  const Tensor storage = large_empty({static_cast<std::int64_t>(stored.bytes.size()) / item}, type);
   read_bytes(checkpoint.file(), stored.bytes, storage);
   return tensor.copy_(storage.as_strided(stored.shape, stored.strides));
 }
