@@ -23,8 +23,8 @@
 #include <d2c/app/stage_links.hpp>
 #include <d2c/app/stage_store.hpp>
 #include <d2c/app/summary.hpp>
+#include <d2c/attach/condensed_file.hpp>
 #include <d2c/io/atomic_file.hpp>
-#include <d2c/io/is_folder.hpp>
 #include <d2c/io/leftovers.hpp>
 #include <d2c/train/denoiser_file.hpp>
 #include <d2c/train/train_config.hpp>
@@ -331,7 +331,7 @@ private:
         } else if (artifact != "Images") {
           // From<...>: the artifact lies where [data] pack says.
           const std::filesystem::path pack = sections_.get<DataConfig>().pack;
-          context.artifacts.set(artifact, is_folder(pack) ? pack : pack.parent_path());
+          context.artifacts.set(artifact, condensed_file(pack).parent_path());
         }
       }
     }

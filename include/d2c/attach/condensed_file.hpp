@@ -3,7 +3,8 @@
 
 #include <filesystem>
 #include <string_view>
-#include <system_error>
+
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -12,8 +13,7 @@ inline constexpr std::string_view condensed_file_name = "condensed.safetensors";
 
 /// The file of the pack that `path` names: itself, or in that folder.
 inline std::filesystem::path condensed_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_directory(path, ignored) ? path / condensed_file_name : path;
+  return is_folder(path) ? path / condensed_file_name : path;
 }
 
 } // namespace d2c

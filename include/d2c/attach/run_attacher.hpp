@@ -2,7 +2,6 @@
 /// Runs the attaching stage: kept images in, condensed pack out. Text is encoded once per class,
 /// images batch by batch, straight into the file. The encoders are in memory one after the other.
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +39,7 @@
 #include <d2c/encoders/dinov2_encoder.hpp>
 #include <d2c/encoders/dinov3_encoder.hpp>
 #include <d2c/encoders/efficientnet_lite0_encoder.hpp>
+#include <d2c/encoders/in_batches.hpp>
 #include <d2c/encoders/mae_encoder.hpp>
 #include <d2c/encoders/minilm_encoder.hpp>
 #include <d2c/encoders/missing_network.hpp>
@@ -201,10 +201,11 @@ inline std::vector<SafetensorsDeclaration> pack_tensors(const AttachJob& job,
 template <class Use>
 void for_each_batch(std::span<const std::int64_t> kept, const StageContext& context,
                     const Use& use) {
-  const auto most = static_cast<std::size_t>(context.section<AttachConfig>().batch);
-  for (std::size_t begin = 0; begin < kept.size(); begin += most) {
-    use(kept.subspan(begin, std::min(most, kept.size() - begin)));
-  }
+  in_batches(
+      static_cast<std::int64_t>(kept.size()), context.section<AttachConfig>().batch,
+      [&](std::int64_t begin, std::int64_t end) {
+        use(kept.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+      });
 }
 
 inline void write_visual_tokens(const AttachJob& job, const VisionEncoder& vision,

@@ -17,6 +17,7 @@
 #include <d2c/data/image_set.hpp>
 #include <d2c/data/pixel_content.hpp>
 #include <d2c/data/repa_list.hpp>
+#include <d2c/io/is_folder.hpp>
 
 namespace d2c {
 
@@ -108,9 +109,8 @@ public:
       }
       return;
     }
-    if (!std::filesystem::is_directory(folder_, ignored) ||
-        std::filesystem::directory_iterator{folder_, ignored} !=
-            std::filesystem::directory_iterator{}) {
+    if (!is_folder(folder_) || std::filesystem::directory_iterator{folder_, ignored} !=
+                                   std::filesystem::directory_iterator{}) {
       throw InputError(folder_.string() + ": expected a cache of latents (with " +
                        RepaList::file_name + "), an empty folder or none, found other files");
     }

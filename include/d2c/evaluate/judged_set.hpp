@@ -18,6 +18,7 @@
 #include <d2c/io/image_decoder.hpp>
 #include <d2c/io/image_extension.hpp>
 #include <d2c/io/is_file.hpp>
+#include <d2c/io/is_folder.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -30,8 +31,7 @@ namespace d2c {
 class JudgedSet {
 public:
   explicit JudgedSet(std::filesystem::path path) : path_{std::move(path)} {
-    std::error_code none;
-    if (std::filesystem::is_directory(path_, none)) {
+    if (is_folder(path_)) {
       list_files();
     } else if (is_file(path_)) {
       archive_.emplace(path_);

@@ -22,6 +22,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/element_count.hpp>
 #include <d2c/io/mapped_file.hpp>
 
 namespace d2c {
@@ -36,13 +37,7 @@ struct SafetensorsEntry {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
 
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const std::int64_t extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
+  [[nodiscard]] std::int64_t count() const { return element_count(shape); }
 };
 
 namespace safetensors_detail {

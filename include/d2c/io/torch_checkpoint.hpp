@@ -20,6 +20,7 @@
 
 #include <d2c/core/error.hpp>
 #include <d2c/io/dtype.hpp>
+#include <d2c/io/element_count.hpp>
 #include <d2c/io/mapped_file.hpp>
 #include <d2c/io/pickle.hpp>
 #include <d2c/io/zip_reader.hpp>
@@ -33,13 +34,7 @@ struct CheckpointTensor {
   std::vector<std::int64_t> strides; ///< in elements, as many as `shape`
   std::span<const std::byte> bytes;  ///< from the first element to the last one reached
 
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const std::int64_t extent : shape) {
-      product *= extent;
-    }
-    return product;
-  }
+  [[nodiscard]] std::int64_t count() const { return element_count(shape); }
 
   [[nodiscard]] bool contiguous() const {
     std::int64_t expected = 1;
