@@ -13,13 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <d2c/core/error.hpp>
 #include <d2c/data/image_source.hpp>
 #include <d2c/io/image_decoder.hpp>
 #include <d2c/io/image_extension.hpp>
 #include <d2c/io/mapped_file.hpp>
+#include <d2c/io/parse_json.hpp>
 #include <d2c/io/pixel_limit.hpp>
 #include <d2c/io/tar_reader.hpp>
 #include <d2c/io/utf8_name.hpp>
@@ -163,7 +162,7 @@ private:
         throw wrong("a class number in its .cls", "another content");
       }
     } else if (group.json) {
-      const auto json = nlohmann::json::parse(*group.json, nullptr, false);
+      const auto json = parse_json(*group.json);
       if (!json.is_object() || !json.contains("label") || !json["label"].is_number_unsigned()) {
         throw wrong("a JSON object with a whole number as \"label\"", "another content");
       }

@@ -10,6 +10,7 @@
 #include <d2c/core/compiled_once.hpp>
 #include <d2c/ops/cpu/block_kernels.hpp>
 #include <d2c/ops/cpu/encoder_block.hpp>
+#include <d2c/tensor/large_memory.hpp>
 #include <d2c/tensor/parallel.hpp>
 #include <d2c/tensor/torch.hpp>
 
@@ -75,7 +76,7 @@ private:
     const Tensor matrix = weight.contiguous();
     const std::int64_t out = matrix.size(0);
     const std::int64_t in = matrix.size(1);
-    kept_.push_back(at::empty({kernels_->packed_size(out, in, false)}, at::kFloat));
+    kept_.push_back(large_empty({kernels_->packed_size(out, in, false)}, at::kFloat));
     float* packed = kept_.back().mutable_data_ptr<float>();
     const float* values = matrix.const_data_ptr<float>();
     parallel_ranges(kernels_->packed_panels(out, in, false), 4,

@@ -172,7 +172,7 @@ inline void encoder_attend(const EncoderSizes& sizes, std::int64_t tokens, std::
 /// Rows that one pass takes through the matrices, and hidden columns that it keeps: rows, their norm
 /// and the columns stay in the second-level cache.
 inline constexpr std::int64_t encoder_rows = 128;
-inline constexpr std::int64_t encoder_columns = 512;
+inline constexpr std::int64_t encoder_columns = panels_of(512) * panel;
 
 inline std::int64_t encoder_step(std::int64_t rows) {
   const std::int64_t passes = (rows + encoder_rows - 1) / encoder_rows;

@@ -5,7 +5,10 @@
 
 using Lanes = __m512;
 inline constexpr std::int64_t lanes = 16;
-inline constexpr int tile_rows = 12; // 24 accumulators of 32 registers
+// 24 accumulators of 32 registers; the wide side is read once for every row, so that few rows ask
+// least of the load units.
+inline constexpr int tile_rows = 8;
+inline constexpr int panel_vectors = 3;
 
 D2C_CPU_INLINE Lanes load(const float* p) {
   return _mm512_loadu_ps(p);
@@ -19,7 +22,7 @@ D2C_CPU_INLINE __mmask16 first(std::int64_t count) {
   return static_cast<__mmask16>((1u << count) - 1u);
 }
 
-/// The first `count` < lanes elements, zeros behind them.
+/// The first `count` <= lanes elements, zeros behind them.
 D2C_CPU_INLINE Lanes load_first(const float* p, std::int64_t count) {
   return _mm512_maskz_loadu_ps(first(count), p);
 }
@@ -69,6 +72,7 @@ D2C_CPU_INLINE Lanes rounded(const Lanes& x) {
 using Lanes = __m256;
 inline constexpr std::int64_t lanes = 8;
 inline constexpr int tile_rows = 6; // 12 accumulators of 16 registers
+inline constexpr int panel_vectors = 2;
 
 D2C_CPU_INLINE Lanes load(const float* p) {
   return _mm256_loadu_ps(p);
@@ -83,7 +87,7 @@ D2C_CPU_INLINE __m256i first(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), index);
 }
 
-/// The first `count` < lanes elements, zeros behind them.
+/// The first `count` <= lanes elements, zeros behind them.
 D2C_CPU_INLINE Lanes load_first(const float* p, std::int64_t count) {
   return _mm256_maskload_ps(p, first(count));
 }

@@ -1,9 +1,9 @@
 // Small matrix products and packing for one instruction set; see block_kernels.hpp.
 
 /// Columns of one register tile.
-inline constexpr std::int64_t panel = 2 * lanes;
+inline constexpr std::int64_t panel = panel_vectors * lanes;
 
-D2C_CPU_INLINE std::int64_t panels_of(std::int64_t columns) {
+D2C_CPU_INLINE constexpr std::int64_t panels_of(std::int64_t columns) {
   return (columns + panel - 1) / panel;
 }
 
@@ -25,69 +25,83 @@ struct Product {
   const float* bias = nullptr;
 };
 
-/// One tile of Rows x panel in registers. With Partial only `left` < panel columns exist.
-template <int Rows, bool Partial>
+/// One tile of Rows x Vectors in registers; with Partial only `last` elements of the last vector
+/// exist. `ahead` is the distance from b to what the second-level cache should hold for later tiles.
+template <int Rows, int Vectors, bool Partial>
 D2C_CPU_INLINE void tile(std::int64_t depth, const Product& product, const float* a, const float* b,
-                         float* c, const float* bias, std::int64_t left) {
-  Lanes low[Rows];
-  Lanes high[Rows];
+                         float* c, const float* bias, std::int64_t last, std::int64_t ahead) {
+  const auto load_at = [&](const float* p, int v) {
+    return Partial && v + 1 == Vectors ? load_first(p + v * lanes, last) : load(p + v * lanes);
+  };
+  Lanes sums[Rows][Vectors];
   const std::int64_t a_row = product.a_row;
   const std::int64_t c_row = product.c_row;
-  const auto load_low = [&](const float* p) { return Partial ? load_up_to(p, left) : load(p); };
-  const auto load_high = [&](const float* p) {
-    return !Partial ? load(p + lanes)
-                    : (left > lanes ? load_first(p + lanes, left - lanes) : broadcast(0.0f));
-  };
-  if (product.start == Start::accumulate) {
+  for (int v = 0; v < Vectors; ++v) {
+    const Lanes start = product.start == Start::bias ? load_at(bias, v) : broadcast(0.0f);
     for (int i = 0; i < Rows; ++i) {
-      low[i] = load_low(c + i * c_row);
-      high[i] = load_high(c + i * c_row);
-    }
-  } else {
-    const bool biased = product.start == Start::bias;
-    const Lanes bias_low = biased ? load_low(bias) : broadcast(0.0f);
-    const Lanes bias_high = biased ? load_high(bias) : broadcast(0.0f);
-    for (int i = 0; i < Rows; ++i) {
-      low[i] = bias_low;
-      high[i] = bias_high;
+      sums[i][v] = product.start == Start::accumulate ? load_at(c + i * c_row, v) : start;
     }
   }
+  // Intel's Xeon asks too late by itself: for the result, for the panel that comes from the
+  // second-level cache, and for the next one, which comes from memory.
+  for (int i = 0; i < Rows; ++i) {
+    for (int v = 0; v < Vectors; ++v) {
+      __builtin_prefetch(c + i * c_row + v * lanes, 1);
+    }
+  }
+  const std::int64_t soon = 8 * product.b_depth;
   for (std::int64_t k = 0; k < depth; ++k) {
-    const Lanes b_low = load_low(b);
-    const Lanes b_high = load_high(b);
-    // A panel comes from the second-level cache; Intel's Xeon asks for it too late by itself.
-    __builtin_prefetch(b + 8 * panel);
-    __builtin_prefetch(b + 8 * panel + lanes);
-#pragma GCC unroll 12
+    Lanes columns[Vectors];
+    for (int v = 0; v < Vectors; ++v) {
+      columns[v] = load_at(b, v);
+      __builtin_prefetch(b + soon + v * lanes);
+    }
+    __builtin_prefetch(b + ahead, 0, 2);
+#pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       const Lanes value = broadcast(a[i * a_row]);
-      low[i] = fused(value, b_low, low[i]);
-      high[i] = fused(value, b_high, high[i]);
+#pragma GCC unroll 3
+      for (int v = 0; v < Vectors; ++v) {
+        sums[i][v] = fused(value, columns[v], sums[i][v]);
+      }
     }
     a += product.a_depth;
     b += product.b_depth;
   }
   for (int i = 0; i < Rows; ++i) {
-    if constexpr (Partial) {
-      store_up_to(c + i * c_row, low[i], left);
-      if (left > lanes) {
-        store_first(c + i * c_row + lanes, high[i], left - lanes);
+    for (int v = 0; v < Vectors; ++v) {
+      float* const out = c + i * c_row + v * lanes;
+      if (Partial && v + 1 == Vectors) {
+        store_first(out, sums[i][v], last);
+      } else {
+        store(out, sums[i][v]);
       }
-    } else {
-      store(c + i * c_row, low[i]);
-      store(c + i * c_row + lanes, high[i]);
     }
   }
 }
 
-template <bool Partial, int Rows = tile_rows>
+template <int Vectors, bool Partial, int Rows = tile_rows>
 inline void tile_of(std::int64_t rows, std::int64_t depth, const Product& product, const float* a,
-                    const float* b, float* c, const float* bias, std::int64_t left) {
+                    const float* b, float* c, const float* bias, std::int64_t last,
+                    std::int64_t ahead) {
   if (rows == Rows) {
-    tile<Rows, Partial>(depth, product, a, b, c, bias, left);
+    tile<Rows, Vectors, Partial>(depth, product, a, b, c, bias, last, ahead);
   } else if constexpr (Rows > 1) {
-    tile_of<Partial, Rows - 1>(rows, depth, product, a, b, c, bias, left);
+    tile_of<Vectors, Partial, Rows - 1>(rows, depth, product, a, b, c, bias, last, ahead);
   }
+}
+
+/// A tile of the last panel, of which `left` < panel columns exist.
+template <int Vectors = panel_vectors>
+inline void last_tile_of(std::int64_t rows, std::int64_t depth, const Product& product,
+                         const float* a, const float* b, float* c, const float* bias,
+                         std::int64_t left, std::int64_t ahead) {
+  if constexpr (Vectors > 1) {
+    if (left <= (Vectors - 1) * lanes) {
+      return last_tile_of<Vectors - 1>(rows, depth, product, a, b, c, bias, left, ahead);
+    }
+  }
+  tile_of<Vectors, true>(rows, depth, product, a, b, c, bias, left - (Vectors - 1) * lanes, ahead);
 }
 
 /// Depth of a product at which the rows of one pass no longer stay in the second-level cache.
@@ -124,10 +138,11 @@ inline void multiply(std::int64_t rows, std::int64_t columns, std::int64_t depth
       const std::int64_t height = base + (t < longer ? 1 : 0);
       const float* a = product.a + row * product.a_row;
       float* c = product.c + row * product.c_row + p * panel;
+      const std::int64_t ahead = product.b_panel + t % panel_vectors * lanes; // of the next panel
       if (left >= panel) {
-        tile_of<false>(height, depth, product, a, b, c, bias, left);
+        tile_of<panel_vectors, false>(height, depth, product, a, b, c, bias, lanes, ahead);
       } else {
-        tile_of<true>(height, depth, product, a, b, c, bias, left);
+        last_tile_of(height, depth, product, a, b, c, bias, left, ahead);
       }
       row += height;
     }
@@ -194,9 +209,9 @@ inline void pack_rows(std::int64_t rows, std::int64_t columns, const float* x, s
     const std::int64_t left = columns - p * panel;
     for (std::int64_t k = 0; k < rows; ++k) {
       const float* row = x + k * stride + p * panel;
-      store(out + k * panel, load_up_to(row, left));
-      store(out + k * panel + lanes,
-            left > lanes ? load_up_to(row + lanes, left - lanes) : broadcast(0.0f));
+      for (std::int64_t v = 0; v < panel; v += lanes) {
+        store(out + k * panel + v, left > v ? load_up_to(row + v, left - v) : broadcast(0.0f));
+      }
     }
   }
 }
