@@ -3,34 +3,20 @@
 
 #include <string_view>
 
-#include <d2c/core/artifact.hpp>
-#include <d2c/core/roles.hpp>
-#include <d2c/encoders/class_token_origin.hpp>
 #include <d2c/encoders/dinov3_tensors.hpp>
 #include <d2c/encoders/on_grid.hpp>
+#include <d2c/encoders/patch_token_facts.hpp>
 
 namespace d2c {
 
 class DINOv3Network;
 
 /// What the types below share: Grid x Grid patch tokens of images of 16 * Grid pixels. 16 is the
-/// grid for images of 256 pixels, 32 (OnGrid) for 512. The class token is attached by
-/// WithClassToken alone, the registers never.
+/// grid for images of 256 pixels, 32 (OnGrid) for 512. The registers are never attached.
 template <DINOv3Shape Shape, int Grid = 16>
-struct DINOv3Facts {
-  static_assert(Shape.heads > 0 && Shape.width % Shape.heads == 0,
-                "the heads share the width evenly");
-  static_assert(Grid > 0, "a grid has places");
-  using role = roles::vision_encoder;
-  using network = DINOv3Network;
+struct DINOv3Facts : PatchTokenFacts<DINOv3Network, Shape, Grid> {
   template <int Other>
   using on_grid = DINOv3Facts<Shape, Other>;
-  static constexpr DINOv3Shape shape = Shape;
-  static constexpr int grid = Grid;
-  static constexpr int tokens = Grid * Grid;
-  static constexpr int width = Shape.width;
-  static constexpr ClassTokenOrigin class_token = ClassTokenOrigin::own;
-  static constexpr auto provides = set_of<VisualTokens>;
 };
 
 /// ViT-B/16 (Simeoni et al. 2025): 16 x 16 patch tokens of width 768. Attacher policy of role
