@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <catch.hpp>
+#include <sanitized.hpp>
 #include <scratch_folder.hpp>
 
 #include <d2c/io/tensor_io.hpp>
@@ -106,14 +107,6 @@ std::size_t rise(const fs::path& file, const Run& run) {
   return std::max(peak, held(file)) - before;
 }
 
-bool sanitized() {
-#if defined(__SANITIZE_ADDRESS__)
-  return true;
-#else
-  return false;
-#endif
-}
-
 } // namespace
 
 TEST_CASE("tensor io: large tensors come whole, whatever their place in the file") {
@@ -199,7 +192,7 @@ TEST_CASE("tensor io: a file that becomes shorter or another one while it is rea
 }
 
 TEST_CASE("tensor io: loading takes less than 1.1 times the memory of what is kept") {
-  if (sanitized()) {
+  if (d2c_test::sanitized()) {
     WARN("the sanitizer's own memory would be measured");
     return;
   }
