@@ -69,46 +69,61 @@ std::vector<float> product(const cpu::BlockKernels& kernels, std::int64_t rows, 
   return y;
 }
 
-void require_chains(cpu::InstructionSet set, std::int64_t rows, std::int64_t in, std::int64_t out) {
-  const auto* kernels = cpu::block_kernels(set);
-  if (kernels == nullptr) {
-    WARN("this processor lacks the instruction set");
-    return;
-  }
-  CAPTURE(kernels->name, rows, in, out);
+void require_chains(const cpu::BlockKernels& kernels, std::int64_t rows, std::int64_t in,
+                    std::int64_t out) {
+  CAPTURE(kernels.name, rows, in, out);
   const auto x = numbers(rows * in, 1);
   const auto matrix = numbers(out * in, 2);
   const auto bias = numbers(out, 3);
-  REQUIRE(product(*kernels, rows, in, out, x, matrix, bias) ==
+  REQUIRE(product(kernels, rows, in, out, x, matrix, bias) ==
           chains(rows, in, out, x, matrix, bias));
+}
+
+/// Runs `check` with the kernels of that set, or says once that this processor has none.
+template <class Check>
+void with_kernels(cpu::InstructionSet set, const Check& check) {
+  if (const auto* kernels = cpu::block_kernels(set)) {
+    check(*kernels);
+  } else {
+    WARN("this processor lacks the instruction set");
+  }
+}
+
+/// Every product of up to that many rows and columns.
+void require_all_chains(cpu::InstructionSet set, std::int64_t most_rows,
+                        std::int64_t most_columns) {
+  with_kernels(set, [&](const cpu::BlockKernels& kernels) {
+    for (std::int64_t rows = 1; rows <= most_rows; ++rows) {
+      for (std::int64_t out = 1; out <= most_columns; ++out) {
+        require_chains(kernels, rows, 5, out);
+      }
+    }
+  });
 }
 
 } // namespace
 
 TEST_CASE("products on the CPU: every number of rows and columns gives the same chains, AVX2") {
-  for (std::int64_t rows = 1; rows <= 14; ++rows) {
-    for (std::int64_t out = 1; out <= 50; ++out) {
-      require_chains(narrow, rows, 5, out);
-    }
-  }
+  require_all_chains(narrow, 14, 50);
 }
 
 TEST_CASE("products on the CPU: every number of rows and columns gives the same chains, AVX-512") {
-  for (std::int64_t rows = 1; rows <= 18; ++rows) {
-    for (std::int64_t out = 1; out <= 98; ++out) {
-      require_chains(wide, rows, 5, out);
-    }
-  }
+  require_all_chains(wide, 18, 98);
 }
 
 TEST_CASE("products on the CPU: deep ones are cut and keep the order of the chain") {
-  for (const std::int64_t depth : {1, 1023, 1024, 1025, 1537, 4096}) {
-    require_chains(narrow, 9, depth, 40);
-    require_chains(wide, 9, depth, 70);
-  }
+  const auto depths = [](std::int64_t out) {
+    return [out](const cpu::BlockKernels& kernels) {
+      for (const std::int64_t depth : {1, 1023, 1024, 1025, 1537, 4096}) {
+        require_chains(kernels, 9, depth, out);
+      }
+    };
+  };
+  with_kernels(narrow, depths(40));
+  with_kernels(wide, depths(70));
 }
 
 TEST_CASE("products on the CPU: no rows write nothing") {
-  require_chains(narrow, 0, 8, 20);
-  require_chains(wide, 0, 8, 50);
+  with_kernels(narrow, [](const auto& kernels) { require_chains(kernels, 0, 8, 20); });
+  with_kernels(wide, [](const auto& kernels) { require_chains(kernels, 0, 8, 50); });
 }
